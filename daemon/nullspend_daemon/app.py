@@ -1,0 +1,186 @@
+"""Putting a daemon together: settings -> store -> routes -> background; serving it; ending it."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from nullspend_daemon import API_VERSION, __version__, background
+from nullspend_daemon.contract.clock import Clock, SystemClock, TestClock, to_iso
+from nullspend_daemon.errors import StartupError
+from nullspend_daemon.http.auth import SESSION_COOKIE, Authenticator, CookieSigner, Keys
+from nullspend_daemon.http.dispatch import Dispatcher
+from nullspend_daemon.http.limits import Limiter
+from nullspend_daemon.http.middleware import shield
+from nullspend_daemon.http.parts import Parts
+from nullspend_daemon.http.route import Route
+from nullspend_daemon.http.server import Runner
+from nullspend_daemon.http.store import Store
+from nullspend_daemon.local import datadir
+from nullspend_daemon.local import routes as local_routes
+from nullspend_daemon.local.bootstrap import Owner, bootstrap
+from nullspend_daemon.local.control import kept_offset
+from nullspend_daemon.resources.budgets import routes as budgets
+from nullspend_daemon.resources.cost_events import routes as cost_events
+from nullspend_daemon.resources.health import routes as health
+from nullspend_daemon.resources.keys import routes as keys
+from nullspend_daemon.resources.session import routes as session
+from nullspend_daemon.settings import Settings
+from nullspend_daemon.store import identity
+from nullspend_daemon.store.database import Database
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 10.0
+"""How long running requests may take to finish once the daemon is asked to end."""
+SWITCH_SECONDS = 0.0005
+"""Python's thread switch interval: the writer thread must not wait 5 ms for the event loop at each statement."""
+
+ROUTES: list[Route] = [
+    *health.ROUTES,
+    *session.ROUTES,
+    *keys.ROUTES,
+    *budgets.ROUTES,
+    *cost_events.ROUTES,
+    *local_routes.ROUTES,
+]
+
+
+@dataclass(slots=True)
+class Daemon:
+    """One daemon from start to end. `run` returns when it has ended."""
+
+    settings: Settings
+    on_ready: Callable[[dict[str, Any]], None]
+    started_at_ms: int = 0
+    url: str = ""
+    _ending: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Serve until a signal or POST /_local/stop. Raises StartupError with a sentence."""
+        sys.setswitchinterval(SWITCH_SECONDS)
+        datadir.prepare(self.settings.data_dir)
+        held = datadir.lock(self.settings)
+        try:
+            await self._run_locked()
+        finally:
+            held.release()
+
+    async def _run_locked(self) -> None:
+        secret = datadir.load_secret(self.settings.secret_path)
+        clock: Clock = TestClock() if self.settings.test_clock else SystemClock()
+        database = Database(self.settings.database_path, clock)
+        database.open()
+        try:
+            if isinstance(clock, TestClock):
+                clock.advance(database.read(kept_offset))
+            self.started_at_ms = clock.now_ms()
+            owner = bootstrap(database, self.settings.default_key_path)
+            await self._serve(database, clock, secret, owner)
+        finally:
+            await asyncio.get_running_loop().run_in_executor(None, database.close)
+            self.settings.state_path.unlink(missing_ok=True)
+
+    async def _serve(self, database: Database, clock: Clock, secret: bytes, owner: Owner) -> None:
+        parts = self._assemble(database, clock, secret)
+        runner = Runner(self._application(parts), shutdown_timeout=GRACE_SECONDS)
+        await runner.setup()
+        working = asyncio.create_task(background.run_forever(parts.store))
+        try:
+            self.url = await _listen(runner, self.settings)
+            parts.publish_owner(owner)
+            self._catch_signals()
+            self.on_ready(self._readiness())
+            await self._ending.wait()
+        finally:
+            working.cancel()
+            await runner.cleanup()
+
+    def _assemble(self, database: Database, clock: Clock, secret: bytes) -> Parts:
+        store = Store(database)
+        keys = Keys(store, clock)
+        database.on(identity.TOPIC, keys.forget)
+        admin_token = secrets.token_hex(32)
+        return Parts(
+            settings=self.settings,
+            clock=clock,
+            database=database,
+            store=store,
+            keys=keys,
+            signer=CookieSigner(secret),
+            started_at_ms=self.started_at_ms,
+            admin_token=admin_token,
+            stop=self._ending.set,
+            run_due=lambda: background.run_due(store),
+            routes=ROUTES,
+            publish_owner=lambda current: datadir.write_state(
+                self.settings.state_path, self._state(current, admin_token)
+            ),
+        )
+
+    def _application(self, parts: Parts) -> web.Application:
+        settings, clock = self.settings, parts.clock
+        by_address = None if settings.ip_rate_limit is None else Limiter(settings.ip_rate_limit, clock)
+        by_key = Limiter(settings.key_rate_limit, clock)
+        authenticator = Authenticator(parts.store, parts.keys, parts.signer, by_key, parts.admin_token)
+        dispatcher = Dispatcher(parts, authenticator)
+        application = web.Application(middlewares=[shield(settings, by_address)], client_max_size=0)
+        for route in ROUTES:
+            application.router.add_route(route.method, route.path, dispatcher.serve(route))
+        return application
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for name in ("SIGINT", "SIGTERM"):
+            try:
+                loop.add_signal_handler(getattr(signal, name), self._ending.set)
+            except NotImplementedError:  # Windows: POST /_local/stop is the way there
+                return
+
+    def _readiness(self) -> dict[str, Any]:
+        return {
+            "url": self.url,
+            "pid": os.getpid(),
+            "dataDir": str(self.settings.data_dir),
+            "version": __version__,
+        }
+
+    def _state(self, owner: Owner, admin_token: str) -> dict[str, Any]:
+        return {
+            **self._readiness(),
+            "apiVersion": API_VERSION,
+            "startedAt": to_iso(self.started_at_ms),
+            "hosted": self.settings.hosted,
+            "testClock": self.settings.test_clock,
+            "adminToken": admin_token,
+            "owner": {
+                "userId": owner.user_id,
+                "email": owner.email,
+                "orgId": owner.org_id,
+                "cookie": f"{SESSION_COOKIE}={owner.session_token}",
+                "apiKey": owner.api_key,
+            },
+        }
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> str:
+    """Start accepting; returns the URL. Raises StartupError when the address cannot be had."""
+    site = web.TCPSite(runner, settings.host.strip("[]"), settings.port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise StartupError(
+            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}. "
+            "Choose another port with --port, or --port 0 for any free one."
+        ) from error
+    host, port = runner.addresses[0][:2]
+    if settings.host in ("0.0.0.0", "::"):  # shown: where this machine reaches it
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

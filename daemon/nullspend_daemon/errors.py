@@ -1,0 +1,167 @@
+"""Everything a service may raise. The middleware alone turns these into replies.
+
+NullSpendError
+|- BadRequest            400  InvalidJson MalformedRequest ValidationFailed InvalidKey SpendCapExceeded InvalidOrigin
+|- Unauthenticated       401
+|- Refused               403  Forbidden ConfigurationError CsrfRejected
+|- Missing               404  NotFound MethodNotAllowed(405)
+|- Clash                 409  LimitExceeded Conflict
+|- Unreadable                 PayloadTooLarge(413) UnsupportedMediaType(415) MisdirectedRequest(421)
+|- TooFast               429  RateLimitExceeded
+`- Unavailable           5xx  InternalError ServiceUnavailable RequestInProgress
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from nullspend_daemon.contract.codes import status_of
+
+Path = Sequence[str | int]
+
+
+class NullSpendError(Exception):
+    """A reply that is no success. Subclasses name the code; the status comes from the code table."""
+
+    code: ClassVar[str]
+    commits: ClassVar[bool] = False
+    """True when what the transaction wrote before raising is part of the answer and stays."""
+
+    def __init__(
+        self, message: str, *, details: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+        self.headers = dict(headers or {})
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return status_of(self.code)
+
+
+class BadRequest(NullSpendError):
+    """The request does not fit the contract."""
+
+
+class InvalidJson(BadRequest):
+    code = "invalid_json"
+
+    def __init__(self, message: str = "Request body must be valid JSON.") -> None:
+        super().__init__(message)
+
+
+class MalformedRequest(BadRequest):
+    code = "bad_request"
+
+
+class ValidationFailed(BadRequest):
+    code = "validation_error"
+
+    @classmethod
+    def at(cls, path: Path, message: str) -> "ValidationFailed":
+        """One issue at `path`; an empty path is a rule about the whole object."""
+        return cls.of([(path, message)])
+
+    @classmethod
+    def of(cls, issues: Sequence[tuple[Path, str]]) -> "ValidationFailed":
+        """All issues at once, in the contract's `details.issues` form."""
+        listed = [{"path": list(path), "message": message} for path, message in issues]
+        return cls("Request validation failed.", details={"issues": listed})
+
+
+class InvalidKey(BadRequest):
+    code = "invalid_key"
+
+
+class SpendCapExceeded(BadRequest):
+    code = "spend_cap_exceeded"
+
+
+class InvalidOrigin(BadRequest):
+    code = "invalid_origin"
+
+
+class Unauthenticated(NullSpendError):
+    code = "authentication_required"
+
+
+class Refused(NullSpendError):
+    """Known caller, but not allowed."""
+
+
+class Forbidden(Refused):
+    code = "forbidden"
+
+
+class ConfigurationError(Refused):
+    code = "configuration_error"
+
+
+class CsrfRejected(Refused):
+    code = "csrf_rejected"
+
+
+class NotFound(NullSpendError):
+    code = "not_found"
+
+
+class MethodNotAllowed(NullSpendError):
+    code = "method_not_allowed"
+
+
+class Clash(NullSpendError):
+    """The stored state does not allow it."""
+
+
+class LimitExceeded(Clash):
+    code = "limit_exceeded"
+
+
+class Conflict(Clash):
+    code = "conflict"
+
+
+class PayloadTooLarge(NullSpendError):
+    code = "payload_too_large"
+
+
+class UnsupportedMediaType(NullSpendError):
+    code = "unsupported_media_type"
+
+
+class MisdirectedRequest(NullSpendError):
+    code = "misdirected_request"
+
+
+class RateLimitExceeded(NullSpendError):
+    code = "rate_limit_exceeded"
+
+
+class Unavailable(NullSpendError):
+    """The server's side failed; the same request may succeed later."""
+
+
+class InternalError(Unavailable):
+    code = "internal_error"
+
+    def __init__(self, message: str = "An unexpected error happened; the daemon's log has the details.") -> None:
+        super().__init__(message)
+
+
+class ServiceUnavailable(Unavailable):
+    code = "service_unavailable"
+
+    def __init__(self, message: str, *, retry_after: int | None = 30) -> None:
+        super().__init__(message, headers={} if retry_after is None else {"Retry-After": str(retry_after)})
+
+
+class RequestInProgress(Unavailable):
+    code = "request_in_progress"
+
+    def __init__(self) -> None:
+        super().__init__("A request with this idempotency key is still running.", headers={"Retry-After": "1"})
+
+
+class StartupError(Exception):
+    """The daemon cannot start. The message is a sentence for a person: what is wrong and what to do."""

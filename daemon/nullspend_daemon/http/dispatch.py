@@ -1,0 +1,141 @@
+"""One request through one route: auth, path, body, query, handler, reply. All of /api and /_local goes this way."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from pydantic_core import to_json
+
+from nullspend_daemon.errors import NullSpendError, RequestInProgress, ValidationFailed
+from nullspend_daemon.http.auth import ORG_COOKIE, ORG_COOKIE_SECONDS, Admission, Authenticator
+from nullspend_daemon.http.body import read_json
+from nullspend_daemon.http.parts import Parts
+from nullspend_daemon.http.replies import json_reply
+from nullspend_daemon.http.route import Call, Caller, Reply, Route
+from nullspend_daemon.http.wire import read_query
+from nullspend_daemon.settings import API_BODY_CAP
+from nullspend_daemon.store.idempotency import Scope, find_reply, store_reply
+from nullspend_daemon.store.transaction import Tx
+
+MOST_IDEMPOTENCY_KEY = 200
+DUPLICATE_WAIT_SECONDS = 1.0
+Outcome = tuple[int, bytes, bool]
+AnyCall = Call[Any, Any]
+
+
+class Dispatcher:
+    """Serves routes. `serve(route)` is the aiohttp handler of one."""
+
+    def __init__(self, parts: Parts, authenticator: Authenticator) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._authenticator = authenticator
+        self._running: dict[Scope, asyncio.Future[Outcome]] = {}
+
+    def serve(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """The aiohttp handler of `route`."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            admission = await self._authenticator.admit(route.auth, request)
+            try:
+                return await self._answer(route, request, admission)
+            except NullSpendError as error:
+                if admission.rate is not None:
+                    error.headers = admission.rate.headers() | error.headers
+                raise
+
+        return handle
+
+    async def _answer(self, route: Route, request: web.Request, admission: Admission) -> web.StreamResponse:
+        scope = _scope(route, request, admission.caller)
+        try:
+            call = await self._read(route, request, admission.caller)
+        except NullSpendError:
+            # A replay does not validate again: the first request's reply stands, whatever this body looks like.
+            stored = None if scope is None else await self._store.read(lambda tx: find_reply(tx, scope))
+            if stored is None:
+                raise
+            call, outcome = None, (200, stored, True)
+        else:
+            call.idempotency_key = None if scope is None else scope.key
+            outcome = await self._run(route, call, scope)
+        return self._reply(request, admission, call, outcome)
+
+    async def _read(self, route: Route, request: web.Request, caller: Caller) -> AnyCall:
+        params = {name: read(request.match_info[name]) for name, read in route.params.items()}
+        body: Any = None
+        if route.body is not None:
+            body = await read_json(request, route.body, API_BODY_CAP, optional=route.body_optional)
+        query = None if route.query is None else read_query(route.query, dict(request.query.items()))
+        return Call(caller, body, query, params, request.headers, self._parts)
+
+    async def _run(self, route: Route, call: AnyCall, scope: Scope | None) -> Outcome:
+        if route.runs is not None:
+            return _rendered(route, await route.runs(call))
+        if route.reads is not None:
+            reads = route.reads
+            return _rendered(route, await self._store.read(lambda tx: reads(tx, call)))
+        if scope is not None:
+            return await self._run_once(route, call, scope)
+        return await self._store.write(lambda tx: _written(route, tx, call), durable=route.durable)
+
+    async def _run_once(self, route: Route, call: AnyCall, scope: Scope) -> Outcome:
+        """Effect and stored reply in one transaction; a duplicate waits its turn in the store and replays."""
+
+        def once(tx: Tx) -> Outcome:
+            stored = find_reply(tx, scope)
+            if stored is not None:
+                return 200, stored, True
+            status, body, _ = _written(route, tx, call)
+            store_reply(tx, scope, body)
+            return status, body, False
+
+        first = self._running.get(scope)
+        if first is not None:
+            _, unfinished = await asyncio.wait([first], timeout=DUPLICATE_WAIT_SECONDS)
+            if unfinished:
+                raise RequestInProgress()
+        running = self._store.write(once, durable=route.durable)
+        self._running[scope] = running
+        try:
+            return await running
+        finally:
+            if self._running.get(scope) is running:
+                del self._running[scope]
+
+    def _reply(
+        self, request: web.Request, admission: Admission, call: AnyCall | None, outcome: Outcome
+    ) -> web.Response:
+        status, body, replayed = outcome
+        reply = json_reply(request, status, body)
+        if admission.rate is not None:
+            reply.headers.update(admission.rate.headers())
+        if replayed:
+            reply.headers["X-Idempotent-Replayed"] = "true"
+        active_org = (call and call.active_org) or admission.active_org
+        if active_org is not None:
+            value = self._authenticator.signer.sign(*active_org)
+            reply.set_cookie(ORG_COOKIE, value, max_age=ORG_COOKIE_SECONDS, httponly=True, samesite="Lax", path="/")
+        return reply
+
+
+def _written(route: Route, tx: Tx, call: AnyCall) -> Outcome:
+    if route.writes is None:
+        raise TypeError(f"{route.path} does not write")
+    return _rendered(route, route.writes(tx, call))
+
+
+def _rendered(route: Route, answer: Any) -> Outcome:
+    if isinstance(answer, Reply):
+        return answer.status, to_json(route.envelope.wrap(answer.record)), False
+    return route.status, to_json(route.envelope.wrap(answer)), False
+
+
+def _scope(route: Route, request: web.Request, caller: Caller) -> Scope | None:
+    key = request.headers.get("Idempotency-Key") if route.idempotent else None
+    if key is None or caller.key is None:
+        return None
+    if not 1 <= len(key) <= MOST_IDEMPOTENCY_KEY:
+        raise ValidationFailed.at(["Idempotency-Key"], f"Must be 1 to {MOST_IDEMPOTENCY_KEY} characters")
+    return Scope(caller.key.key_id, request.path, key)

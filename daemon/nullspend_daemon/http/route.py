@@ -1,0 +1,145 @@
+"""The declaration of one endpoint: serving, the OpenAPI document and the permission tests all read this."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel
+
+from nullspend_daemon.settings import Settings
+from nullspend_daemon.store.identity import KeyIdentity, Role
+from nullspend_daemon.store.transaction import Tx
+
+if TYPE_CHECKING:
+    from nullspend_daemon.http.parts import Parts
+
+B = TypeVar("B")
+Q = TypeVar("Q")
+Record = dict[str, Any]
+
+
+class Auth(NamedTuple):
+    """Who may call a route: a key, a session of at least `role`, either, the admin token, anybody."""
+
+    kind: Literal["key", "session", "either", "public", "admin"]
+    role: Role = "viewer"
+
+
+KEY = Auth("key")
+PUBLIC = Auth("public")
+ADMIN = Auth("admin")
+
+
+def session(role: Role = "viewer") -> Auth:
+    """A session whose role in the active org is at least `role`."""
+    return Auth("session", role)
+
+
+def either(role: Role = "viewer") -> Auth:
+    """A key, or a session of at least `role`; when the key header is present only the key counts."""
+    return Auth("either", role)
+
+
+class Envelope(StrEnum):
+    """How a handler's record stands in the reply: D{...}, RAW{...} or DUAL{...} of the contract."""
+
+    RAW = "raw"
+    DATA = "data"
+    DUAL = "dual"
+
+    def wrap(self, record: Any) -> Any:
+        """The reply's JSON value."""
+        if self is Envelope.RAW:
+            return record
+        return {"data": record} if self is Envelope.DATA else {**record, "data": record}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling, in which org. `key` is None for a session; `role` is None for a key, which has no role."""
+
+    user_id: str
+    org_id: str
+    role: Role | None
+    key: KeyIdentity | None
+
+    @property
+    def api_key(self) -> KeyIdentity:
+        """The key of a key-authenticated call."""
+        if self.key is None:
+            raise LookupError("this route is not called with a key")
+        return self.key
+
+
+@dataclass(slots=True)
+class Call(Generic[B, Q]):
+    """One request as a handler sees it: who, where, and typed input. No HTTP."""
+
+    caller: Caller
+    body: B
+    query: Q
+    params: Mapping[str, str]
+    headers: Mapping[str, str]
+    parts: "Parts"
+    idempotency_key: str | None = None
+    active_org: tuple[str, Role] | None = None
+    """Set by a handler to make the reply carry a new active-org cookie."""
+
+    @property
+    def settings(self) -> Settings:
+        """What this run of the daemon was told."""
+        return self.parts.settings
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A handler's answer when its status is not the route's own."""
+
+    status: int
+    record: Record
+
+
+AnyCall = Call[Any, Any]
+Handler = Callable[[Tx, Any], Record | Reply]
+AsyncHandler = Callable[[Any], Awaitable[Record | Reply]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One endpoint. Exactly one of `reads`, `writes`, `runs` is given; each names the handler.
+
+    `reads` runs on a snapshot, `writes` in one transaction that is on disk before the reply (unless `durable` is
+    False), `runs` is a coroutine for what is no single transaction. `errors` are codes beyond those every route has.
+    """
+
+    method: str
+    path: str
+    auth: Auth
+    reply: type[BaseModel]
+    reads: Handler | None = None
+    writes: Handler | None = None
+    runs: AsyncHandler | None = None
+    body: type[BaseModel] | None = None
+    body_optional: bool = False
+    query: type[BaseModel] | None = None
+    params: Mapping[str, Callable[[str], str]] = field(default_factory=dict[str, Callable[[str], str]])
+    status: int = 200
+    envelope: Envelope = Envelope.RAW
+    durable: bool = True
+    idempotent: bool = False
+    errors: tuple[str, ...] = ()
+    also_statuses: tuple[int, ...] = ()
+
+    @property
+    def handler(self) -> Callable[..., Any]:
+        """The function behind the route."""
+        found = self.reads or self.writes or self.runs
+        if found is None:
+            raise TypeError(f"{self.method} {self.path} has no handler")
+        return found
+
+    @property
+    def summary(self) -> str:
+        """The first line of the handler's docstring."""
+        return (self.handler.__doc__ or "").strip().splitlines()[0]

@@ -1,0 +1,50 @@
+"""aiohttp's server, with its last plain-text replies turned into the envelope."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from nullspend_daemon.errors import InternalError, MalformedRequest, NullSpendError
+from nullspend_daemon.http.replies import error_reply
+
+
+class _Protocol(RequestHandler):
+    """Answers a request that cannot be parsed."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        plain = super().handle_error(request, status, exc, message)
+        error: NullSpendError = InternalError()
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            reason = (message or "").strip().splitlines()
+            error = MalformedRequest(f"The request is not valid HTTP: {reason[0] if reason else status}.")
+        reply = error_reply(cast("web.Request", request), error)
+        if plain.keep_alive is False:
+            reply.force_close()
+        return reply
+
+
+class _Server(web.Server):
+    """Opens connections with the protocol above; `options` are those of aiohttp's RequestHandler."""
+
+    def __init__(self, plain: web.Server, **options: Any) -> None:
+        super().__init__(plain.request_handler, request_factory=plain.request_factory, **options)
+        self._options = options
+
+    def __call__(self) -> RequestHandler:
+        return _Protocol(self, loop=asyncio.get_running_loop(), **self._options)
+
+
+class Runner(web.AppRunner):
+    """An application runner whose connections speak the envelope throughout."""
+
+    async def _make_server(self) -> web.Server:
+        return _Server(await super()._make_server(), access_log=None)

@@ -1,0 +1,49 @@
+"""The store as a coroutine sees it: `await store.write(fn)`, `await store.read(fn)`."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from nullspend_daemon.store.database import Database, Job, Outcome
+from nullspend_daemon.store.transaction import Tx
+
+T = TypeVar("T")
+
+
+def _report(outcomes: list[Outcome]) -> None:
+    for job, value, error in outcomes:
+        job.done(value, error)
+
+
+class Store:
+    """Carries functions to the store's threads and their outcomes back; a whole batch comes back in one wake-up."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._loop = asyncio.get_running_loop()
+        database.deliver = lambda outcomes: self._wake(outcomes)
+
+    def write(self, fn: Callable[[Tx], T], *, durable: bool = True) -> "asyncio.Future[T]":
+        """Run `fn` in a write transaction. `durable`: on disk before the future ends. Raises ServiceUnavailable."""
+        return self._carry(self._database.submit_write, fn, durable)
+
+    def read(self, fn: Callable[[Tx], T]) -> "asyncio.Future[T]":
+        """Run `fn` on a snapshot. Raises ServiceUnavailable."""
+        return self._carry(self._database.submit_read, fn, False)
+
+    def _wake(self, outcomes: list[Outcome]) -> None:
+        self._loop.call_soon_threadsafe(_report, outcomes)
+
+    def _carry(self, submit: Callable[[Job], None], fn: Callable[[Tx], T], durable: bool) -> "asyncio.Future[T]":
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def done(value: Any, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+
+        submit(Job(fn, durable, done))
+        return future

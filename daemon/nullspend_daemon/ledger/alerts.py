@@ -1,0 +1,68 @@
+"""Threshold crossings: what a charge made true that was not true before."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nullspend_daemon.contract.clock import to_iso
+from nullspend_daemon.ledger.budgets import Budget
+
+CRITICAL_FROM = 90
+Alert = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The event that charged a budget, as its alerts name it. Money in microdollars, the time in epoch ms."""
+
+    request_id: str
+    cost: int
+    provider: str
+    model: str
+    at_ms: int
+
+
+def percent(spend: int, limit: int) -> int:
+    """floor(100 * spend / limit), exact for any integers."""
+    return 100 * spend // limit
+
+
+def crossings(before: Budget, after: Budget, request_id: str) -> Iterator[Alert]:
+    """One alert for each threshold t with before < t <= after, in ascending order; critical from 90 on."""
+    start, end = percent(before.spend, before.limit), percent(after.spend, after.limit)
+    for threshold in after.thresholds:
+        if start < threshold <= end:
+            severity = "critical" if threshold >= CRITICAL_FROM else "warning"
+            yield (
+                f"budget.threshold.{severity}",
+                {
+                    **after.entity_keys,
+                    "threshold_percent": threshold,
+                    "budget_spend_microdollars": after.spend,
+                    "budget_limit_microdollars": after.limit,
+                    "budget_remaining_microdollars": after.remaining,
+                    "triggered_by_request_id": request_id,
+                },
+            )
+
+
+def reported_over_limit(before: Budget, after: Budget, cause: Cause) -> Iterator[Alert]:
+    """`budget.exceeded` when reported spend, which nothing could deny, takes a budget to 100 % or more.
+
+    Silent when 100 is itself a threshold: the crossing says it already.
+    """
+    crossed = percent(before.spend, before.limit) < 100 <= percent(after.spend, after.limit)
+    if crossed and 100 not in after.thresholds:
+        yield (
+            "budget.exceeded",
+            {
+                **after.entity_keys,
+                "budget_limit_microdollars": after.limit,
+                "budget_spend_microdollars": after.spend,
+                "estimated_request_cost_microdollars": cause.cost,
+                "model": cause.model,
+                "provider": cause.provider,
+                "blocked_at": to_iso(cause.at_ms),
+                "triggered_by_request_id": cause.request_id,
+            },
+        )

@@ -1,0 +1,159 @@
+"""Storing a cost event, wherever it comes from: the row, its tags, its session's sum, and what the world hears."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import to_json
+
+from nullspend_daemon.contract.clock import to_iso
+from nullspend_daemon.contract.ids import Kind, new_id
+from nullspend_daemon.contract.money import MAX_MICRODOLLARS
+from nullspend_daemon.store import outbox
+from nullspend_daemon.store.transaction import Tx
+
+_COLUMNS = (
+    "id",
+    "org_id",
+    "user_id",
+    "api_key_id",
+    "request_id",
+    "provider",
+    "model",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "reasoning_tokens",
+    "cost_microdollars",
+    "cost_breakdown",
+    "duration_ms",
+    "source",
+    "event_type",
+    "trace_id",
+    "session_id",
+    "customer_id",
+    "tags",
+    "tool_name",
+    "tool_server",
+    "budget_status",
+    "stop_reason",
+    "estimated_cost_microdollars",
+    "created_at",
+)
+_INSERT = (
+    f"INSERT INTO cost_events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+    " ON CONFLICT (org_id, request_id, provider) DO NOTHING"
+)
+_INSERT_TAG = "INSERT INTO cost_event_tags (org_id, tag_key, tag_value, event_seq) VALUES (?, ?, ?, ?)"
+_ADD_TO_SESSION = (
+    "INSERT INTO cost_sessions (org_id, session_id, event_count, cost_microdollars, first_event_at, last_event_at)"
+    " VALUES (?1, ?2, 1, ?3, ?4, ?4) ON CONFLICT (org_id, session_id) DO UPDATE SET event_count = event_count + 1,"
+    f" cost_microdollars = min(cost_microdollars + ?3, {MAX_MICRODOLLARS}),"
+    " first_event_at = min(first_event_at, ?4), last_event_at = max(last_event_at, ?4)"
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class NewEvent:
+    """A cost event about to be stored. Costs in microdollars, durations in ms."""
+
+    org_id: str
+    user_id: str
+    api_key_id: str | None
+    request_id: str
+    provider: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_microdollars: int
+    source: str
+    event_type: str
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_breakdown: dict[str, int] | None = None
+    duration_ms: int | None = None
+    upstream_duration_ms: int | None = None
+    trace_id: str | None = None
+    session_id: str | None = None
+    customer_id: str | None = None
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+    tool_name: str | None = None
+    tool_server: str | None = None
+    tool_calls_requested: list[dict[str, Any]] | None = None
+    tool_definition_tokens: int = 0
+    budget_status: str | None = None
+    stop_reason: str | None = None
+    estimated_cost_microdollars: int | None = None
+
+
+def store_event(tx: Tx, event: NewEvent) -> str | None:
+    """Store `event` and stage `cost_event.created`; returns its id.
+
+    None when the org has an event of that (request id, provider) already: nothing is stored then.
+    """
+    event_id = new_id(Kind.COST_EVENT, tx.now_ms)
+    inserted = tx.execute(_INSERT, _values(event_id, event, tx.now_ms))
+    if inserted.rowcount == 0:
+        return None
+    seq = inserted.lastrowid
+    for key, value in event.tags.items():
+        tx.execute(_INSERT_TAG, (event.org_id, key, value, seq))
+    if event.session_id is not None:
+        tx.execute(_ADD_TO_SESSION, (event.org_id, event.session_id, event.cost_microdollars, tx.now_ms))
+    outbox.stage(tx, event.org_id, "cost_event.created", _webhook_object(event, tx.now_ms))
+    return event_id
+
+
+def _values(event_id: str, event: NewEvent, now_ms: int) -> tuple[Any, ...]:
+    return (
+        event_id,
+        event.org_id,
+        event.user_id,
+        event.api_key_id,
+        event.request_id,
+        event.provider,
+        event.model,
+        event.input_tokens,
+        event.output_tokens,
+        event.cached_input_tokens,
+        event.reasoning_tokens,
+        event.cost_microdollars,
+        None if event.cost_breakdown is None else to_json(event.cost_breakdown).decode(),
+        event.duration_ms,
+        event.source,
+        event.event_type,
+        event.trace_id,
+        event.session_id,
+        event.customer_id,
+        to_json(event.tags).decode(),
+        event.tool_name,
+        event.tool_server,
+        event.budget_status,
+        event.stop_reason,
+        event.estimated_cost_microdollars,
+        now_ms,
+    )
+
+
+def _webhook_object(event: NewEvent, now_ms: int) -> dict[str, Any]:
+    return {
+        "request_id": event.request_id,
+        "event_type": event.event_type,
+        "provider": event.provider,
+        "model": event.model,
+        "input_tokens": event.input_tokens,
+        "output_tokens": event.output_tokens,
+        "cached_input_tokens": event.cached_input_tokens,
+        "cost_microdollars": event.cost_microdollars,
+        "duration_ms": event.duration_ms,
+        "upstream_duration_ms": event.upstream_duration_ms,
+        "session_id": event.session_id,
+        "trace_id": event.trace_id,
+        "tool_name": event.tool_name,
+        "tool_server": event.tool_server,
+        "tool_calls_requested": event.tool_calls_requested,
+        "tool_definition_tokens": event.tool_definition_tokens,
+        "api_key_id": event.api_key_id,
+        "source": event.source,
+        "tags": event.tags,
+        "created_at": to_iso(now_ms),
+    }

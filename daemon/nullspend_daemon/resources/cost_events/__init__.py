@@ -1,0 +1,1 @@
+"""Cost events: core 5."""

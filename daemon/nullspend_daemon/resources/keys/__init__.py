@@ -1,0 +1,1 @@
+"""API keys: core 2."""

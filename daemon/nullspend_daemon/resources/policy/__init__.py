@@ -1,0 +1,1 @@
+"""What an agent may still do: core 8."""

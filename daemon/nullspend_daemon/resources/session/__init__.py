@@ -1,0 +1,1 @@
+"""Who am I, and in which organization: core 3."""

@@ -1,0 +1,59 @@
+"""What one run of the daemon is told: flags first, then the environment. `--hosted` only changes defaults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
+API_BODY_CAP = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one run. Times in seconds unless the name says otherwise, sizes in bytes."""
+
+    data_dir: Path
+    config_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 4747
+    hosted: bool = False
+    test_clock: bool = False
+    allow_hosts: tuple[str, ...] = ()
+    trust_proxy: bool = False
+    rate_limit: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+    @property
+    def key_rate_limit(self) -> int:
+        """API requests a key may make in 60 s."""
+        return self.rate_limit or (100 if self.hosted else 100_000)
+
+    @property
+    def ip_rate_limit(self) -> int | None:
+        """API requests an address may make in 60 s; None is off."""
+        return 100 if self.hosted else None
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether only this machine can connect."""
+        return self.host in LOOPBACK_HOSTS or self.host.startswith("127.")
+
+    @property
+    def database_path(self) -> Path:
+        return self.data_dir / "nullspend.db"
+
+    @property
+    def state_path(self) -> Path:
+        return self.data_dir / "daemon.json"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.data_dir / "daemon.lock"
+
+    @property
+    def secret_path(self) -> Path:
+        return self.data_dir / "secret.key"
+
+    @property
+    def default_key_path(self) -> Path:
+        return self.data_dir / "default-key"

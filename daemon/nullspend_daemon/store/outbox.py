@@ -1,0 +1,19 @@
+"""What the world should hear of: one row an event, in the transaction of its cause. Delivery reads from here."""
+
+from typing import Any
+
+from pydantic_core import to_json
+
+from nullspend_daemon.contract.ids import Kind, new_id
+from nullspend_daemon.store.transaction import Tx
+
+TOPIC = "outbox"
+_INSERT = "INSERT INTO outbox (id, org_id, type, object, created_at) VALUES (?, ?, ?, ?, ?)"
+
+
+def stage(tx: Tx, org_id: str, event_type: str, data: dict[str, Any]) -> str:
+    """Stage an event of the catalogue with its `data.object`; returns its id. Listeners of TOPIC hear of the commit."""
+    event_id = new_id(Kind.WEBHOOK_EVENT, tx.now_ms)
+    tx.execute(_INSERT, (event_id, org_id, event_type, to_json(data).decode(), tx.now_ms))
+    tx.notify(TOPIC)
+    return event_id
