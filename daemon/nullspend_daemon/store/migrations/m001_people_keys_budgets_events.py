@@ -1,8 +1,6 @@
-"""The schema's history. A migration that has been released is never edited; the next one is added below it."""
+"""The first tables: people, keys, budgets, cost events, and the records every change leaves."""
 
-MIGRATIONS: dict[str, str] = {}
-
-MIGRATIONS["m001_people_keys_budgets_events"] = """
+SQL = """
 -- Small facts of this daemon itself: the owner's id, the test clock's offset.
 CREATE TABLE meta (
     name TEXT PRIMARY KEY,
