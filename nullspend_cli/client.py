@@ -1,0 +1,214 @@
+"""Requests to one NullSpend server: the right credential for each endpoint, retries, pages, the error envelope."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlencode
+
+from nullspend_cli import answers, cookies, replies, transport
+from nullspend_cli.contexts import Place, no_credential, renew_session
+from nullspend_cli.problems import Problem, ServerError, Unreachable
+from nullspend_cli.replies import Record
+from nullspend_cli.trace import Trace
+from nullspend_cli.transport import Answer
+from nullspend_daemon import API_VERSION, __version__
+from nullspend_daemon.contract.ids import Kind, uuid_of
+
+PAGE_ROWS = 100
+_ATTEMPTS = 3
+
+
+class Auth(StrEnum):
+    """Which credential an endpoint takes."""
+
+    KEY = "key"
+    SESSION = "session"
+    EITHER = "either"
+    ADMIN = "admin"
+    NONE = "none"
+
+
+class Client:
+    """Talks to `place`. `person` and the place's organization choose whose session is used; keys are not affected."""
+
+    def __init__(
+        self,
+        place: Place,
+        trace: Trace,
+        *,
+        person: str | None = None,
+        key: str | None = None,
+        waiting: Callable[[str], AbstractContextManager[Any]] = lambda _: nullcontext(),
+    ) -> None:
+        self.place = place
+        self._trace = trace
+        self._person = person
+        self._key = key
+        self._waiting = waiting
+        self._session: str | None = None
+
+    def with_key(self, key: str) -> "Client":
+        """The same client with another API key."""
+        return Client(self.place, self._trace, person=self._person, key=key, waiting=self._waiting)
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None, *, auth: Auth = Auth.SESSION) -> Record:
+        """The JSON object at `path`. Parameters that are None are left out."""
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        target = f"{path}?{urlencode(given)}" if given else path
+        return self._call("GET", target, None, auth, repeatable=True)
+
+    def post(
+        self, path: str, body: Record | None = None, *, auth: Auth = Auth.SESSION, once: str | bool = False
+    ) -> Record:
+        """The reply to a POST. With `once` it carries an idempotency key, given or new, so a repeat does no harm."""
+        key = once if isinstance(once, str) else f"cli_{os.urandom(16).hex()}"
+        headers = {"Idempotency-Key": key} if once else {}
+        return self._call("POST", path, body or {}, auth, repeatable=bool(once), headers=headers)
+
+    def patch(self, path: str, body: Record) -> Record:
+        """The reply to a PATCH with the session."""
+        return self._call("PATCH", path, body, Auth.SESSION, repeatable=True)
+
+    def delete(self, path: str) -> Record:
+        """The reply to a DELETE with the session."""
+        return self._call("DELETE", path, None, Auth.SESSION, repeatable=False)
+
+    def pages(
+        self,
+        path: str,
+        kind: Kind,
+        params: Mapping[str, Any] | None = None,
+        *,
+        limit: int = 0,
+        auth: Auth = Auth.SESSION,
+    ) -> Iterator[Record]:
+        """The rows of a cursor list, newest first, as many as `limit` (0 is all), fetched as they are wanted."""
+        cursor, left = None, limit or None
+        while left is None or left > 0:
+            rows_wanted = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
+            reply = self.get(path, {**(params or {}), "limit": rows_wanted, "cursor": cursor}, auth=auth)
+            found = replies.rows(reply, kind)[:rows_wanted]
+            yield from found
+            left = None if left is None else left - len(found)
+            if not reply.get("cursor") or not found:
+                return
+            cursor = json.dumps(reply["cursor"])
+
+    def _call(
+        self,
+        method: str,
+        target: str,
+        body: Record | None,
+        auth: Auth,
+        *,
+        repeatable: bool,
+        headers: Mapping[str, str] | None = None,
+    ) -> Record:
+        """One call with its retries. Raises ServerError, Unreachable or NotSignedIn."""
+        content = None if body is None else json.dumps(body).encode()
+        for attempt in range(_ATTEMPTS):
+            last = attempt + 1 == _ATTEMPTS
+            try:
+                answer = self._send(method, target, content, {**self._headers(auth, content), **(headers or {})})
+            except Unreachable as error:
+                if last or not (repeatable and error.reply_lost):
+                    raise
+                continue
+            self._apply_cookies(answer, auth)
+            if answer.status < 300:
+                return answers.json_object(answer, self.place.origin)
+            wait = answers.wait_seconds(answer, attempt, repeatable=repeatable)
+            if last or wait is None:
+                raise self._error(answer, auth)
+            with self._waiting(f"The server asks to wait {wait:.0f} s" if wait >= 1 else "Trying again"):
+                time.sleep(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        url = self.place.origin + target
+        self._trace.request(method, url, headers, body)
+        started = time.monotonic()
+        with self._waiting(f"Waiting for {self.place.origin}"):
+            answer = self._answer(method, target, headers, body)
+        elapsed = (time.monotonic() - started) * 1000
+        self._trace.reply(method, url, answer.status, elapsed, answer.headers, answer.body)
+        return answer
+
+    def _answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        try:
+            return transport.send(self.place.origin, method, target, headers, body)
+        except Unreachable as error:
+            error.next = "nullspend daemon status" if self.place.daemon else f"nullspend contexts get {self.place.name}"
+            raise
+
+    def _headers(self, auth: Auth, body: bytes | None) -> dict[str, str]:
+        headers = {
+            "Accept": "application/json",
+            "User-Agent": f"nullspend-cli/{__version__}",
+            "NullSpend-Version": API_VERSION,
+            **self._credential(auth),
+        }
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return headers
+
+    def _credential(self, auth: Auth) -> dict[str, str]:
+        """The header that signs in. Raises NotSignedIn when the place has nothing that fits."""
+        if auth is Auth.NONE:
+            return {}
+        if auth is Auth.ADMIN:
+            return {"Authorization": f"Bearer {self.place.admin_token}"}
+        if auth is not Auth.KEY:
+            session = self._session_cookie()
+            if session:
+                return {"Cookie": session}
+        key = None if auth is Auth.SESSION else self._key or self.place.key
+        if key:
+            return {"X-NullSpend-Key": key}
+        raise no_credential(self.place, "key" if auth is Auth.KEY else "session")
+
+    def _session_cookie(self) -> str | None:
+        """The session in use: that of `--as`, or the place's own, in the organization the place asks for."""
+        if self._session is None:
+            place = self.place
+            if place.daemon and (self._person or place.org):
+                self._session = self._mint_session()
+            else:
+                self._session = place.session
+                if self._session and place.org and not place.daemon:
+                    self._call(
+                        "POST", "/api/auth/switch-org", {"orgId": uuid_of(place.org)}, Auth.SESSION, repeatable=True
+                    )
+        return self._session
+
+    def _mint_session(self) -> str:
+        """A session of the local daemon for another person or organization."""
+        daemon = self.place.daemon
+        who = {"email": self._person} if self._person else {"userId": daemon.user_id if daemon else ""}
+        org = {"orgId": self.place.org} if self.place.org else {}
+        return str(self.post("/_local/sessions", {**who, **org}, auth=Auth.ADMIN)["cookie"])
+
+    def _apply_cookies(self, answer: Answer, auth: Auth) -> None:
+        """Takes over what the server sets, so that a renewed session or a changed organization lasts."""
+        if not answer.cookies or auth not in (Auth.SESSION, Auth.EITHER) or self._session is None:
+            return
+        renewed = cookies.merged(self._session, answer.cookies)
+        if renewed != self._session:
+            self._session = renewed
+            if not self._person and not self.place.org:
+                self.place.keep_session(renewed)
+
+    def _error(self, answer: Answer, auth: Auth) -> Problem:
+        if 300 <= answer.status < 400:
+            return Unreachable(
+                f"{self.place.origin} answers with a redirect to {answer.headers.get('location', 'nowhere')}, "
+                "which is not followed: credentials stay with their own server."
+            )
+        envelope = answers.envelope(answer, self.place.origin)
+        if answer.status == 401 and auth is not Auth.KEY and self.place.daemon is None:
+            return ServerError(401, envelope, next=renew_session(self.place))
+        return ServerError(answer.status, envelope, next=answers.patience(answer))

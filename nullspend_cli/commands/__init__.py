@@ -1,0 +1,1 @@
+"""One file a noun: its columns, its examples, then its verbs."""

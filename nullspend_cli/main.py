@@ -1,0 +1,115 @@
+"""The root of the command: the table of nouns, and what becomes of exceptions."""
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import typer
+
+from nullspend_cli.group import Entry, Root, UsageError, invoke, usage_of
+from nullspend_cli.output import Output
+from nullspend_cli.problems import Problem, problem_of, wants_traceback
+from nullspend_cli.run import State
+from nullspend_cli.terminal import Terminal
+from nullspend_cli.tree import exists, root_of
+
+_ENTRIES = (
+    Entry("quickstart", "Start here", "From nothing to a budget with real spend on it."),
+    Entry("help", "Start here", "Help on a command, or on a topic such as exit-codes."),
+    Entry("version", "Start here", "The versions of the command and of the server."),
+    Entry("completion", "Start here", "A completion script for your shell."),
+    Entry("keys", "Money", "API keys: what agents call with and spend is counted under."),
+    Entry("budgets", "Money", "How much may be spent, by whom, until when."),
+    Entry("events", "Money", "What was spent: one record a call."),
+    Entry("policy", "Money", "What a key may do right now."),
+    Entry("daemon", "The server on this machine", "Run, start, stop and look after the local server."),
+    Entry("clock", "The server on this machine", "The test clock: let a month pass at once."),
+    Entry("users", "The server on this machine", "The people the local server knows."),
+    Entry("auth", "Who and where", "Who you are to the server."),
+    Entry("contexts", "Who and where", "The servers you use."),
+    Entry("config", "Who and where", "The command's own settings."),
+)
+
+
+class _Root(Root):
+    entries: ClassVar[Mapping[str, Entry]] = {entry.name: entry for entry in _ENTRIES}
+
+
+app = typer.Typer(
+    cls=_Root,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    epilog="Topics: nullspend help exit-codes, environment, output, contexts, money.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from nullspend_daemon import __version__
+
+        typer.echo(f"nullspend {__version__}")
+        raise typer.Exit
+
+
+_Version = Annotated[
+    bool, typer.Option("--version", "-V", help="Print the version.", is_eager=True, callback=_print_version)
+]
+
+
+@app.callback()
+def _root(_version: _Version = False) -> None:
+    """Budgets that stop an AI agent before it spends: the NullSpend command."""
+
+
+def tree() -> Any:
+    """The whole command tree, as a group Typer can run."""
+    return typer.main.get_group(app)
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line of this process and returns its exit code. Never raises."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    state = State()
+    try:
+        invoke(tree(), arguments, state)
+        sys.stdout.flush()
+    except typer.Exit as done:
+        return done.exit_code
+    except BrokenPipeError:
+        return _nobody_reads()
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        return 130
+    except UsageError as error:
+        return _report(usage_of(error), state)
+    except Exception as error:  # noqa: BLE001 - the last place before the user: every exception becomes a sentence
+        return _failed(error, state)
+    return 0
+
+
+def _failed(error: Exception, state: State) -> int:
+    if wants_traceback() and not isinstance(error, Problem):
+        traceback.print_exception(error)
+    return _report(problem_of(error), state)
+
+
+def _report(problem: Problem, state: State) -> int:
+    try:
+        out = state.out
+    except Problem:
+        out = Output(Terminal())  # the settings themselves are the problem
+    if problem.next.startswith("nullspend ") and not exists(problem.next, root_of(tree())):
+        problem.next = ""  # the server's advice may name a command this version does not have
+    out.error(problem)
+    return problem.exit_code
+
+
+def _nobody_reads() -> int:
+    """The reader has seen enough, as `head` does. Python must not complain about it while it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,117 @@
+"""Options that many verbs have, each described once.
+
+`Shared` options are attached by group.py to every verb of a kind and are read from the run; the annotated types below
+are for verbs' own parameters.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from nullspend_cli.formats import FORMATS
+from nullspend_cli.when import TimeError, parse_duration
+from nullspend_daemon.contract.money import MoneyError, parse_money
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """An option verbs share. Without `metavar` it is a flag; `choices` are all the values it may have."""
+
+    name: str
+    flags: tuple[str, ...]
+    help: str
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    multiple: bool = False
+    section: str = "Options"
+
+
+_OUTPUT, _GLOBAL = "Output", "Everywhere"
+
+OUTPUT = (
+    Shared("json", ("--json",), "The full records as JSON.", section=_OUTPUT),
+    Shared("fields", ("--fields",), "Only these fields, in this order.", "A,B", section=_OUTPUT),
+    Shared("jq", ("--jq",), "Filter the JSON with a jq program.", "PROGRAM", section=_OUTPUT),
+    Shared("format", ("--format",), "How to print.", "|".join(FORMATS), FORMATS, section=_OUTPUT),
+    Shared("quiet", ("--quiet", "-q"), "Only ids, one a line.", section=_OUTPUT),
+)
+_COLORS = ("auto", "always", "never")
+GLOBAL = (
+    Shared("context", ("--context", "-c"), "The server to talk to.", "NAME", section=_GLOBAL),
+    Shared("person", ("--as",), "Act as another user of the local daemon.", "EMAIL", section=_GLOBAL),
+    Shared("color", ("--color",), "When to use colour.", "|".join(_COLORS), _COLORS, section=_GLOBAL),
+    Shared("verbose", ("--verbose", "-v"), "Show each request on stderr.", section=_GLOBAL),
+)
+STANDARD = (*OUTPUT, *GLOBAL)
+
+SERVER = (
+    Shared("host", ("--host",), "Address to listen on; 127.0.0.1 unless given.", "HOST"),
+    Shared("port", ("--port",), "Port to listen on, 0 picks a free one; 4747 unless given.", "PORT"),
+    Shared("hosted", ("--hosted",), "With the hosted service's limits: rates, plans, URL safety, body size."),
+    Shared("test_clock", ("--test-clock",), "With a clock that `nullspend clock advance` can move forward."),
+    Shared("rate_limit", ("--rate-limit",), "API requests a key may make in 60 s.", "N"),
+    Shared(
+        "allow_host", ("--allow-host",), "Another name the server may be called by; repeatable.", "NAME", multiple=True
+    ),
+    Shared("trust_proxy", ("--trust-proxy",), "Believe X-Forwarded-* headers."),
+)
+DATA_DIR = Shared(
+    "data_dir", ("--data-dir",), "Where the data is; NULLSPEND_DATA_DIR, else the platform's place.", "DIR"
+)
+READY_JSON = Shared("json", ("--json",), "Print the ready line as JSON: url, pid, dataDir, version.", section=_OUTPUT)
+
+
+def _money(text: str) -> int:
+    try:
+        return parse_money(text)
+    except MoneyError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _money_or_none(text: str) -> int:
+    """As `_money`; `none` is -1, which no amount can be."""
+    return NONE if text.strip().lower() == "none" else _money(text)
+
+
+def _duration(text: str) -> int:
+    try:
+        return parse_duration(text)
+    except TimeError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+NONE = -1
+"""What a removable money option is when it was given as `none`."""
+
+_MONEY = "'$5'|5usd|250c|5000000u"
+
+Money = Annotated[int | None, typer.Option(parser=_money, metavar=_MONEY, show_default=False)]
+
+
+def money_option(flag: str, help: str, *, removable: bool = False) -> typer.models.OptionInfo:
+    """An option that takes an amount of money; a removable one takes `none` too."""
+    parser = _money_or_none if removable else _money
+    return typer.Option(flag, parser=parser, metavar="MONEY", help=help, show_default=False)
+
+
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", metavar="N", min=0, show_default=False, help="Rows to show; 50 unless set, 0 shows all."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="K=V", show_default=False, help="A tag; repeatable.")]
+Duration = Annotated[
+    int, typer.Argument(parser=_duration, metavar="DURATION", help="For example 90s, 15m, 2h, 31d, 1d12h.")
+]
+
+
+def tags_of(texts: list[str] | None) -> dict[str, str] | None:
+    """The tags of repeated `--tag K=V`; None when there were none. Raises BadParameter for one without `=`."""
+    if not texts:
+        return None
+    pairs = [text.partition("=") for text in texts]
+    for key, equals, value in pairs:
+        if not (key and equals and value):
+            raise typer.BadParameter(f"{key + equals + value!r} is not a tag; write key=value")
+    return {key: value for key, _, value in pairs}

@@ -1,0 +1,176 @@
+"""The one place that prints. Data goes to stdout, everything else to stderr; what is data is never markup."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from nullspend_cli import formats, settings, tables
+from nullspend_cli.problems import Problem, Usage
+from nullspend_cli.render import visible
+from nullspend_cli.tables import Column, Row
+from nullspend_cli.terminal import Terminal
+
+
+class Empty(NamedTuple):
+    """What a list says when it has no rows, and the command that changes that."""
+
+    sentence: str
+    next: str = ""
+
+
+class Output:
+    """Prints in one of the modes table, json, jsonl, csv and ids."""
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        *,
+        mode: str = "table",
+        fields: Sequence[str] | None = None,
+        jq: str | None = None,
+        pager: str = "off",
+    ) -> None:
+        self.terminal = terminal
+        self.mode = mode
+        self.fields = fields
+        self._jq = jq
+        self._pager = pager
+
+    @classmethod
+    def of(cls, options: dict[str, Any], config: dict[str, Any], terminal: Terminal) -> "Output":
+        """The output the shared options ask for, else the settings. Raises Usage when they exclude each other."""
+        wanted = [
+            *(["ids"] if options.get("quiet") else []),
+            *(["json"] if options.get("json") or options.get("jq") else []),
+            *([options["format"]] if options.get("format") else []),
+        ]
+        if len(set(wanted)) > 1:
+            raise Usage(f"The output cannot be {' and '.join(dict.fromkeys(wanted))} at the same time.")
+        mode = wanted[0] if wanted else str(settings.value_of(config, "format"))
+        if mode not in formats.FORMATS:
+            raise Usage(f"There is no format {mode!r}; there are {', '.join(formats.FORMATS)}.")
+        fields = [name.strip() for name in options["fields"].split(",")] if options.get("fields") else None
+        pager = str(settings.value_of(config, "pager"))
+        return cls(terminal, mode=mode, fields=fields, jq=options.get("jq"), pager=pager)
+
+    def table(
+        self, rows: Iterable[Row], columns: Sequence[Column], *, empty: Empty, id_field: str = "id", footer: str = ""
+    ) -> None:
+        """A list: a table of `columns`, or the full records in the other modes. `footer` is a note below a table."""
+        if self.mode == "ids":
+            self._write(formats.id_lines(rows, id_field))
+        elif self.mode == "jsonl":
+            self._write(formats.line(row) for row in formats.pick(rows, self.fields))
+        elif self.mode == "json":
+            self._json(list(formats.pick(rows, self.fields)))
+        else:
+            self._table(list(rows), columns, empty, footer)
+
+    def _table(self, rows: list[Row], columns: Sequence[Column], empty: Empty, footer: str) -> None:
+        columns = self._chosen(rows, columns)
+        if self.mode == "csv":
+            self._write([formats.csv_text(columns, rows)])
+        elif not rows:
+            self.note(empty.sentence)
+            self.next(empty.next)
+        else:
+            self._paged(tables.table(columns, rows, self.terminal))
+            self.note(footer)
+
+    def _chosen(self, rows: Sequence[Row], columns: Sequence[Column]) -> Sequence[Column]:
+        """The columns `--fields` names: those of the table, or plain ones for the record's other fields."""
+        if self.fields is None:
+            return columns
+        known = {column.field: column for column in columns}
+        formats.check_fields(rows, self.fields, tuple(known))
+        return [known.get(field) or tables.column(field) for field in self.fields]
+
+    def record(self, row: Row, columns: Sequence[Column], *, id_field: str = "id") -> None:
+        """One object: a line a field, or the record itself in the other modes."""
+        if self.mode in ("json", "jsonl"):
+            (chosen,) = formats.pick([row], self.fields)
+            self._json(chosen)
+        elif self.mode == "ids":
+            self._write(formats.id_lines([row], id_field))
+        elif self.mode == "csv":
+            self._write([formats.csv_text(self._chosen([row], columns), [row])])
+        else:
+            self._write([tables.record(self._chosen([row], columns), row, self.terminal)])
+
+    def result(self, sentence: str, row: Row, *, id_field: str = "id") -> None:
+        """What a command has done: a sentence for a person on stderr, the reply itself for a program on stdout."""
+        if self.mode == "table" and self.fields is None:
+            self.note(sentence)
+        elif self.mode == "ids":
+            self._write(formats.id_lines([row], id_field))
+        else:
+            self.record(row, [tables.column(field) for field in row], id_field=id_field)
+
+    def text(self, text: str) -> None:
+        """Text that is the data itself, such as a script or export lines. It must be safe to print as it is."""
+        self._write([text])
+
+    def page(self, text: str) -> None:
+        """Long text for a person."""
+        self._paged(text)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Asks before something that cannot be undone. Raises Usage for a no, or when nobody can be asked."""
+        if yes:
+            return
+        if not self.terminal.can_ask:
+            raise Usage(f"This needs a yes: {question}", next="Add --yes to say it on the command line.")
+        if not self.terminal.ask(question):
+            raise Usage("Nothing was changed.")
+
+    def note(self, sentence: str) -> None:
+        """Something beside the data, on stderr."""
+        if sentence:
+            self._aside(visible(sentence), "")
+
+    def next(self, command: str) -> None:
+        """What to run next, on stderr."""
+        if command:
+            self._aside(f"next: {visible(command)}", "dim")
+
+    def steps(self, commands: Sequence[tuple[str, str]]) -> None:
+        """Several commands to run next, each with what it does."""
+        widest = max(len(command) for command, _ in commands)
+        lines = [f"  {command.ljust(widest)}  {why}" for command, why in commands]
+        self._aside("\n".join(["", "next:", *lines]), "")
+
+    def hint(self, sentence: str) -> None:
+        """A side remark for a person; left out where a program reads the output."""
+        if self.mode == "table":
+            self._aside(visible(sentence), "dim")
+
+    def error(self, problem: Problem) -> None:
+        """Why a command failed and what to run next; the error envelope where a program reads the output."""
+        self.terminal.stdout.flush()
+        if self.mode in ("json", "jsonl"):
+            self.terminal.stderr.write((formats.pretty if self.mode == "json" else formats.line)(problem.envelope))
+            return
+        sign = self.terminal.styled("error:", "red", self.terminal.stderr)
+        self.terminal.stderr.write(f"{sign} {visible(problem.message)}\n")
+        for line in problem.lines:
+            self.terminal.stderr.write(f"  {visible(line)}\n")
+        self.next(problem.next)
+
+    def _json(self, value: Any) -> None:
+        if self._jq is not None:
+            self._write([formats.through_jq(self._jq, value)])
+        else:
+            self._write([(formats.line if self.mode == "jsonl" else formats.pretty)(value)])
+
+    def _paged(self, text: str) -> None:
+        if not self.terminal.page(text, self._pager):
+            self._write([text])
+
+    def _aside(self, text: str, style: str) -> None:
+        stream = self.terminal.stderr
+        self.terminal.stdout.flush()  # a person sees both, in the order they were written
+        stream.write(self.terminal.styled(text, style, stream) + "\n")
+        stream.flush()
+
+    def _write(self, chunks: Iterable[str]) -> None:
+        for chunk in chunks:
+            self.terminal.stdout.write(chunk)

@@ -1,0 +1,106 @@
+"""One run of the command: what its shared options say, and from that its output, its server and its names."""
+
+import functools
+from typing import Any
+
+import typer
+
+from nullspend_cli import local, settings
+from nullspend_cli.client import Client
+from nullspend_cli.contexts import LOCAL, Place, choose
+from nullspend_cli.names import Names
+from nullspend_cli.output import Output
+from nullspend_cli.terminal import Terminal
+from nullspend_cli.trace import Trace
+
+
+class State:
+    """The shared options as they were given, and what is built from them once somebody asks."""
+
+    def __init__(self) -> None:
+        self.options: dict[str, Any] = {}
+
+    def given(self, name: str, default: Any = None) -> Any:
+        """The value of a shared option, or `default` when it was not given."""
+        return self.options.get(name, default)
+
+    @functools.cached_property
+    def config(self) -> dict[str, Any]:
+        """config.toml, read once."""
+        return settings.load()
+
+    @functools.cached_property
+    def terminal(self) -> Terminal:
+        return Terminal(color=self.given("color") or str(settings.value_of(self.config, "color")))
+
+    @functools.cached_property
+    def out(self) -> Output:
+        return Output.of(self.options, self.config, self.terminal)
+
+    @functools.cached_property
+    def place(self) -> Place:
+        return choose(self.given("context"), self.config)
+
+    @functools.cached_property
+    def client(self) -> Client:
+        return self.client_with(None)
+
+    def client_with(self, key: str | None) -> Client:
+        return self.client_at(self.place, key)
+
+    def client_at(self, place: Place, key: str | None = None) -> Client:
+        return Client(
+            place,
+            Trace(self.out.note, verbose=bool(self.given("verbose"))),
+            person=self.given("person"),
+            key=place.saved_key(key) if key else None,
+            waiting=self.terminal.waiting,
+        )
+
+    @functools.cached_property
+    def names(self) -> Names:
+        return Names(self.client)
+
+
+class Run(typer.Context):
+    """What a verb gets as its first parameter."""
+
+    @property
+    def state(self) -> State:
+        return self.find_root().obj
+
+    @property
+    def out(self) -> Output:
+        """Where everything is printed."""
+        return self.state.out
+
+    @property
+    def place(self) -> Place:
+        """The chosen server."""
+        return self.state.place
+
+    @property
+    def client(self) -> Client:
+        """Requests to the chosen server."""
+        return self.state.client
+
+    def client_with(self, key: str | None) -> Client:
+        """Requests that use the saved key of this name, instead of the server's default one."""
+        return self.state.client_with(key) if key else self.client
+
+    def client_of(self, daemon: local.State) -> Client:
+        """Requests to one daemon of this machine, whatever the chosen server is."""
+        return self.state.client_at(Place(LOCAL, "--data-dir", daemon.url, daemon=daemon))
+
+    @property
+    def names(self) -> Names:
+        """Names for ids and ids for names, on the chosen server."""
+        return self.state.names
+
+    def given(self, name: str, default: Any = None) -> Any:
+        """A shared option of this verb."""
+        return self.state.given(name, default)
+
+    def rows_wanted(self, limit: int | None) -> int:
+        """How many rows a list shows: `--limit`, else the setting; 0 is all."""
+        return int(settings.value_of(self.state.config, "limit")) if limit is None else limit

@@ -1,0 +1,108 @@
+"""Rows and columns as text: aligned in a pipe, fitted and coloured on a terminal."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nullspend_cli.render import Cell, clip, plain, visible, width_of
+from nullspend_cli.terminal import Terminal
+
+_GAP = 2
+_NARROWEST = 8
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table or line of a record.
+
+    `field` is its name for `--fields` and csv. Its value is the record's own, or what `value` computes from the record;
+    `show` makes text of it, `absent` stands where there is none. `wide` columns are left out where the terminal is too
+    narrow for all of them.
+    """
+
+    field: str
+    title: str
+    show: Callable[[Any], Cell | str] = plain
+    value: Callable[[Row], Any] | None = None
+    right: bool = False
+    wide: bool = False
+    absent: str = ""
+
+    def raw(self, row: Row) -> Any:
+        """The value itself, for csv."""
+        return self.value(row) if self.value else row.get(self.field)
+
+    def cell(self, row: Row) -> Cell:
+        """The value as text, with everything that could steer a terminal made visible."""
+        value = self.raw(row)
+        shown = self.absent if value is None else self.show(value)
+        cell = shown if isinstance(shown, Cell) else Cell(shown)
+        return Cell(visible(cell.text), cell.style)
+
+
+def column(field: str, title: str | None = None, show: Callable[[Any], Cell | str] = plain, **options: Any) -> Column:
+    """A column; the title defaults to the field in words."""
+    return Column(field, _words(field) if title is None else title, show, **options)
+
+
+def _words(field: str) -> str:
+    return "".join(f" {char}" if char.isupper() else char.upper() for char in field)
+
+
+def table(columns: Sequence[Column], rows: Sequence[Row], terminal: Terminal) -> str:
+    """All rows below a line of titles, each line ending in a newline."""
+    cells = [[column.cell(row) for column in columns] for row in rows]
+    titles = [Cell(column.title, "bold") for column in columns]
+    widths = [max(width_of(line[index].text) for line in (titles, *cells)) for index in range(len(columns))]
+    if terminal.is_tty:
+        columns, widths, (titles, *cells) = _fit(columns, widths, [titles, *cells], terminal)
+    return "".join(_line(line, columns, widths, terminal) for line in (titles, *cells))
+
+
+def _fit(
+    columns: Sequence[Column], widths: list[int], lines: list[list[Cell]], terminal: Terminal
+) -> tuple[Sequence[Column], list[int], list[list[Cell]]]:
+    """Fewer or narrower columns, so that a line fits the screen: first the wide ones go, then the longest shrinks."""
+    kept = list(range(len(columns)))
+    for index in reversed(range(len(columns))):
+        if _total(widths, kept) > terminal.width and columns[index].wide:
+            kept.remove(index)
+    widths = list(widths)
+    while _total(widths, kept) > terminal.width:
+        left = [index for index in kept if not columns[index].right and widths[index] > _NARROWEST]
+        if not left:
+            break
+        longest = max(left, key=lambda index: widths[index])
+        widths[longest] -= 1
+    chosen = [widths[index] for index in kept]
+    fitted = [
+        [Cell(clip(line[index].text, widths[index], terminal.glyphs), line[index].style) for index in kept]
+        for line in lines
+    ]
+    return [columns[index] for index in kept], chosen, fitted
+
+
+def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
+    return sum(widths[index] for index in kept) + _GAP * (len(kept) - 1)
+
+
+def _line(cells: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int], terminal: Terminal) -> str:
+    parts: list[str] = []
+    for cell, column, width in zip(cells, columns, widths, strict=True):
+        padding = " " * (width - width_of(cell.text))
+        text = terminal.styled(cell.text, cell.style)
+        parts.append(padding + text if column.right else text + padding)
+    return (" " * _GAP).join(parts).rstrip() + "\n"
+
+
+def record(columns: Sequence[Column], row: Row, terminal: Terminal) -> str:
+    """One line a field, names left and values right of them; fields without a value are left out."""
+    lines = [(column.title.lower(), column.cell(row)) for column in columns]
+    shown = [(name, cell) for name, cell in lines if cell.text]
+    widest = max((width_of(name) for name, _ in shown), default=0)
+    return "".join(
+        f"{terminal.styled(name.ljust(widest), 'dim')}  {terminal.styled(cell.text, cell.style)}\n"
+        for name, cell in shown
+    )
