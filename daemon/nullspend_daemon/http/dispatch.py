@@ -1,7 +1,8 @@
 """One request through one route: auth, path, body, query, handler, reply. All of /api and /_local goes this way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -12,7 +13,7 @@ from nullspend_daemon.http.auth import ORG_COOKIE, ORG_COOKIE_SECONDS, Admission
 from nullspend_daemon.http.body import read_json
 from nullspend_daemon.http.parts import Parts
 from nullspend_daemon.http.replies import json_reply
-from nullspend_daemon.http.route import Call, Caller, Reply, Route
+from nullspend_daemon.http.route import Call, Caller, Document, Reply, Route
 from nullspend_daemon.http.wire import read_query
 from nullspend_daemon.settings import API_BODY_CAP
 from nullspend_daemon.store.idempotency import Scope, find_reply, store_reply
@@ -20,8 +21,18 @@ from nullspend_daemon.store.transaction import Tx
 
 MOST_IDEMPOTENCY_KEY = 200
 DUPLICATE_WAIT_SECONDS = 1.0
-Outcome = tuple[int, bytes, bool]
 AnyCall = Call[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A reply as bytes, before headers."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Dispatcher:
@@ -56,7 +67,7 @@ class Dispatcher:
             stored = None if scope is None else await self._store.read(lambda tx: find_reply(tx, scope))
             if stored is None:
                 raise
-            call, outcome = None, (200, stored, True)
+            call, outcome = None, Outcome(200, stored, replayed=True)
         else:
             call.idempotency_key = None if scope is None else scope.key
             outcome = await self._run(route, call, scope)
@@ -86,10 +97,10 @@ class Dispatcher:
         def once(tx: Tx) -> Outcome:
             stored = find_reply(tx, scope)
             if stored is not None:
-                return 200, stored, True
-            status, body, _ = _written(route, tx, call)
-            store_reply(tx, scope, body)
-            return status, body, False
+                return Outcome(200, stored, replayed=True)
+            outcome = _written(route, tx, call)
+            store_reply(tx, scope, outcome.body)
+            return outcome
 
         first = self._running.get(scope)
         if first is not None:
@@ -107,11 +118,12 @@ class Dispatcher:
     def _reply(
         self, request: web.Request, admission: Admission, call: AnyCall | None, outcome: Outcome
     ) -> web.Response:
-        status, body, replayed = outcome
-        reply = json_reply(request, status, body)
+        reply = json_reply(request, outcome.status, outcome.body)
+        if outcome.headers:
+            reply.headers.update({"Content-Type": outcome.content_type, **outcome.headers})
         if admission.rate is not None:
             reply.headers.update(admission.rate.headers())
-        if replayed:
+        if outcome.replayed:
             reply.headers["X-Idempotent-Replayed"] = "true"
         active_org = (call and call.active_org) or admission.active_org
         if active_org is not None:
@@ -127,9 +139,11 @@ def _written(route: Route, tx: Tx, call: AnyCall) -> Outcome:
 
 
 def _rendered(route: Route, answer: Any) -> Outcome:
+    if isinstance(answer, Document):
+        return Outcome(route.status, answer.body, content_type=answer.content_type, headers=answer.headers)
     if isinstance(answer, Reply):
-        return answer.status, to_json(route.envelope.wrap(answer.record)), False
-    return route.status, to_json(route.envelope.wrap(answer)), False
+        return Outcome(answer.status, to_json(route.envelope.wrap(answer.record)))
+    return Outcome(route.status, to_json(route.envelope.wrap(answer)))
 
 
 def _scope(route: Route, request: web.Request, caller: Caller) -> Scope | None:

@@ -100,9 +100,19 @@ class Reply:
     record: Record
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A handler's answer that is no JSON: a file to download. `headers` come on top of the common ones."""
+
+    body: bytes
+    content_type: str
+    headers: Mapping[str, str]
+
+
+Answer = Record | Reply | Document
 AnyCall = Call[Any, Any]
-Handler = Callable[[Tx, Any], Record | Reply]
-AsyncHandler = Callable[[Any], Awaitable[Record | Reply]]
+Handler = Callable[[Tx, Any], Answer]
+AsyncHandler = Callable[[Any], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +138,8 @@ class Route:
     envelope: Envelope = Envelope.RAW
     durable: bool = True
     idempotent: bool = False
+    document_type: str | None = None
+    """The content type of the Document it may answer with."""
     errors: tuple[str, ...] = ()
     also_statuses: tuple[int, ...] = ()
 

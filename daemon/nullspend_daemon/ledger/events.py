@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from nullspend_daemon.contract.clock import to_iso
 from nullspend_daemon.contract.ids import Kind, new_id
 from nullspend_daemon.contract.money import MAX_MICRODOLLARS
+from nullspend_daemon.ledger.rollups import Counted, Rollups
 from nullspend_daemon.store import outbox
-from nullspend_daemon.store.transaction import Tx
+from nullspend_daemon.store.transaction import Row, Tx
 
 _COLUMNS = (
     "id",
@@ -85,10 +86,11 @@ class NewEvent:
     estimated_cost_microdollars: int | None = None
 
 
-def store_event(tx: Tx, event: NewEvent) -> str | None:
-    """Store `event` and stage `cost_event.created`; returns its id.
+def store_event(tx: Tx, rollups: Rollups, event: NewEvent) -> str | None:
+    """Store `event`, count it in `rollups` and stage `cost_event.created`; returns its id.
 
-    None when the org has an event of that (request id, provider) already: nothing is stored then.
+    None when the org has an event of that (request id, provider) already: nothing is stored then. The caller stores
+    the roll-ups once all events of the transaction are in.
     """
     event_id = new_id(Kind.COST_EVENT, tx.now_ms)
     inserted = tx.execute(_INSERT, _values(event_id, event, tx.now_ms))
@@ -99,8 +101,55 @@ def store_event(tx: Tx, event: NewEvent) -> str | None:
         tx.execute(_INSERT_TAG, (event.org_id, key, value, seq))
     if event.session_id is not None:
         tx.execute(_ADD_TO_SESSION, (event.org_id, event.session_id, event.cost_microdollars, tx.now_ms))
+    rollups.add(counted(event, tx.now_ms))
     outbox.stage(tx, event.org_id, "cost_event.created", _webhook_object(event, tx.now_ms))
     return event_id
+
+
+def counted(event: NewEvent, created_at: int) -> Counted:
+    """What the roll-ups count of an event stored at `created_at` (epoch ms)."""
+    return Counted(
+        org_id=event.org_id,
+        created_at=created_at,
+        provider=event.provider,
+        model=event.model,
+        api_key_id=event.api_key_id,
+        source=event.source,
+        event_type=event.event_type,
+        cost=event.cost_microdollars,
+        input_tokens=event.input_tokens,
+        output_tokens=event.output_tokens,
+        cached_input_tokens=event.cached_input_tokens,
+        reasoning_tokens=event.reasoning_tokens,
+        duration_ms=event.duration_ms,
+        breakdown=event.cost_breakdown or {},
+        tags=event.tags,
+        customer_id=event.customer_id,
+        trace_id=event.trace_id,
+    )
+
+
+def counted_row(row: Row) -> Counted:
+    """What the roll-ups count of a stored event."""
+    return Counted(
+        org_id=row["org_id"],
+        created_at=row["created_at"],
+        provider=row["provider"],
+        model=row["model"],
+        api_key_id=row["api_key_id"],
+        source=row["source"],
+        event_type=row["event_type"],
+        cost=row["cost_microdollars"],
+        input_tokens=row["input_tokens"],
+        output_tokens=row["output_tokens"],
+        cached_input_tokens=row["cached_input_tokens"],
+        reasoning_tokens=row["reasoning_tokens"],
+        duration_ms=row["duration_ms"],
+        breakdown={} if row["cost_breakdown"] is None else from_json(row["cost_breakdown"]),
+        tags=from_json(row["tags"]),
+        customer_id=row["customer_id"],
+        trace_id=row["trace_id"],
+    )
 
 
 def _values(event_id: str, event: NewEvent, now_ms: int) -> tuple[Any, ...]:

@@ -127,3 +127,17 @@ class BudgetStatus(Wire):
     """Reply of GET /api/budgets/status."""
 
     entities: list[EntityStatus]
+
+
+class BudgetSource(Wire):
+    """What one source has spent of a budget."""
+
+    source: str
+    total_cost_microdollars: int
+    request_count: int
+
+
+class BudgetSources(Wire):
+    """Reply of GET /api/budgets/:id/sources."""
+
+    data: list[BudgetSource]

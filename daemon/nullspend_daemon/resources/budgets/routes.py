@@ -2,9 +2,17 @@
 
 from nullspend_daemon.contract.ids import Kind
 from nullspend_daemon.http.route import KEY, Envelope, Route, either, session
+from nullspend_daemon.http.windows import PeriodQuery
 from nullspend_daemon.http.wire import path_id
-from nullspend_daemon.resources.budgets import service
-from nullspend_daemon.resources.budgets.models import BudgetList, BudgetRecord, BudgetStatus, Deleted, SetBudget
+from nullspend_daemon.resources.budgets import service, sources
+from nullspend_daemon.resources.budgets.models import (
+    BudgetList,
+    BudgetRecord,
+    BudgetSources,
+    BudgetStatus,
+    Deleted,
+    SetBudget,
+)
 
 _ONE = {"id": path_id(Kind.BUDGET)}
 
@@ -30,6 +38,16 @@ ROUTES = [
         reply=BudgetRecord,
         writes=service.reset_budget,
         envelope=Envelope.DUAL,
+        errors=("not_found",),
+    ),
+    Route(
+        method="GET",
+        path="/api/budgets/{id}/sources",
+        auth=session("viewer"),
+        params=_ONE,
+        query=PeriodQuery,
+        reply=BudgetSources,
+        reads=sources.list_sources,
         errors=("not_found",),
     ),
     Route(

@@ -8,6 +8,7 @@ from nullspend_daemon.ledger.alerts import Cause
 from nullspend_daemon.ledger.budgets import matching_entities
 from nullspend_daemon.ledger.charges import Charges
 from nullspend_daemon.ledger.events import NewEvent, store_event
+from nullspend_daemon.ledger.rollups import Rollups
 from nullspend_daemon.resources.cost_events.models import ReportBatch, ReportCost
 from nullspend_daemon.store.identity import KeyIdentity
 from nullspend_daemon.store.transaction import Tx
@@ -19,26 +20,29 @@ def report_cost(tx: Tx, call: Call[ReportCost, None]) -> Record | Reply:
     """Report one cost event; a repeat of its request id and provider answers 200 with the first one."""
     key, body = call.caller.api_key, call.body
     event = _event(key, body, call.idempotency_key or body.idempotency_key)
-    charges = Charges(tx, key.org_id)
-    event_id = _store(tx, charges, key, event)
+    charges, rollups = Charges(tx, key.org_id), Rollups(tx)
+    event_id = _store(tx, charges, rollups, key, event)
     if event_id is None:
         return Reply(200, _first(tx, event))
     charges.store()
+    rollups.store()
     return {"id": event_id, "createdAt": to_iso(tx.now_ms)}
 
 
 def report_batch(tx: Tx, call: Call[ReportBatch, None]) -> Record:
     """Report 1 to 100 cost events at once; duplicates are skipped and not listed."""
     key = call.caller.api_key
-    charges = Charges(tx, key.org_id)
-    ids = [_store(tx, charges, key, _event(key, item, item.idempotency_key)) for item in call.body.events]
+    charges, rollups = Charges(tx, key.org_id), Rollups(tx)
+    events = [_event(key, item, item.idempotency_key) for item in call.body.events]
+    ids = [_store(tx, charges, rollups, key, event) for event in events]
     charges.store()
+    rollups.store()
     inserted = [event_id for event_id in ids if event_id is not None]
     return {"inserted": len(inserted), "ids": inserted}
 
 
-def _store(tx: Tx, charges: Charges, key: KeyIdentity, event: NewEvent) -> str | None:
-    event_id = store_event(tx, event)
+def _store(tx: Tx, charges: Charges, rollups: Rollups, key: KeyIdentity, event: NewEvent) -> str | None:
+    event_id = store_event(tx, rollups, event)
     if event_id is not None:
         entities = matching_entities(event.user_id, key.key_id, event.tags, event.customer_id)
         cause = Cause(event.request_id, event.cost_microdollars, event.provider, event.model, tx.now_ms)

@@ -1,8 +1,8 @@
 """Cost events on the wire."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from nullspend_daemon.contract.ids import Kind
 from nullspend_daemon.contract.money import MAX_MICRODOLLARS
@@ -81,11 +81,9 @@ class StoredBatch(Wire):
     ids: list[str]
 
 
-class ListCostEvents(Query):
-    """Query of GET /api/cost-events."""
+class EventFilters(Query):
+    """The filters of lists and exports."""
 
-    limit: Annotated[QueryInt, Field(ge=1, le=100)] = 25
-    cursor: CostEventCursor | None = None
     request_id: Annotated[str, sized(1, 200)] | None = None
     session_id: Annotated[str, sized(1, 256)] | None = None
     api_key_id: Annotated[str, id_field(Kind.KEY)] | None = None
@@ -107,6 +105,24 @@ class ListCostEvents(Query):
         kept = {name: text for name, text in given.items() if text != "" or name in keeps_blank}
         kept["tags"] = {name[4:]: text for name, text in given.items() if name.startswith("tag.") and len(name) > 4}
         return kept
+
+
+class ListCostEvents(EventFilters):
+    """Query of GET /api/cost-events."""
+
+    limit: Annotated[QueryInt, Field(ge=1, le=100)] = 25
+    cursor: CostEventCursor | None = None
+
+
+class ExportQuery(EventFilters):
+    """Query of GET /api/cost-events/export: a key's id with or without prefix, an unknown source is no filter."""
+
+    api_key_id: Annotated[str, id_field(Kind.KEY, bare=True)] | None = None
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _known_source(cls, source: Any) -> Any:
+        return source if source in get_args(Source) else None
 
 
 class CostEventRecord(Wire):
