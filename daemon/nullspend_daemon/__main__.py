@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--rate-limit", type=int, default=None, metavar="N", help="requests a key may make in 60 s")
     flags.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="another Host to answer to")
     flags.add_argument("--trust-proxy", action="store_true", help="believe X-Forwarded-* of a reverse proxy")
+    flags.add_argument("--retention", type=int, default=None, metavar="DAYS", help="delete older events; default never")
     flags.add_argument("--json", action="store_true", help="print one JSON object when ready")
     flags.add_argument("--version", action="version", version=__version__)
     return flags
@@ -40,6 +41,8 @@ def settings_of(given: argparse.Namespace) -> Settings:
         raise StartupError(f"--port {given.port} is no port; choose 0 to 65535.")
     if given.rate_limit is not None and given.rate_limit < 1:
         raise StartupError(f"--rate-limit {given.rate_limit} lets nothing through; choose 1 or more.")
+    if given.retention is not None and given.retention < 1:
+        raise StartupError(f"--retention {given.retention} keeps nothing; choose 1 day or more.")
     return Settings(
         data_dir=(given.data_dir or _default_data_dir()).expanduser().absolute(),
         config_dir=_default_config_dir(),
@@ -50,6 +53,7 @@ def settings_of(given: argparse.Namespace) -> Settings:
         allow_hosts=tuple(given.allow_host),
         trust_proxy=given.trust_proxy,
         rate_limit=given.rate_limit,
+        retention_days=given.retention,
         environment=dict(os.environ),
     )
 

@@ -92,7 +92,7 @@ class Daemon:
         parts = self._assemble(database, clock, secret)
         runner = Runner(self._application(parts), shutdown_timeout=GRACE_SECONDS)
         await runner.setup()
-        working = asyncio.create_task(background.run_forever(parts.store))
+        working = asyncio.create_task(background.run_forever(parts.store, self.settings))
         try:
             self.url = await _listen(runner, self.settings)
             parts.publish_owner(owner)
@@ -118,7 +118,7 @@ class Daemon:
             started_at_ms=self.started_at_ms,
             admin_token=admin_token,
             stop=self._ending.set,
-            run_due=lambda: background.run_due(store),
+            run_due=lambda: background.run_due(store, self.settings),
             routes=ROUTES,
             publish_owner=lambda current: datadir.write_state(
                 self.settings.state_path, self._state(current, admin_token)

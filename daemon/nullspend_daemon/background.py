@@ -7,11 +7,15 @@ from collections.abc import Callable
 from nullspend_daemon.errors import ServiceUnavailable
 from nullspend_daemon.http.store import Store
 from nullspend_daemon.ledger import budgets
+from nullspend_daemon.ledger.periods import DAY_MS
+from nullspend_daemon.ledger.retention import drop_old_events
+from nullspend_daemon.settings import Settings
 from nullspend_daemon.store import idempotency
 from nullspend_daemon.store.transaction import Tx
 
 log = logging.getLogger(__name__)
 
+Task = Callable[[Tx], int]
 EVERY_SECONDS = 5.0
 KEEP_OUTBOX_ROWS = 100_000
 
@@ -27,26 +31,27 @@ def cut_outbox(tx: Tx) -> int:
     return tx.changed("DELETE FROM outbox WHERE seq <= ?", (newest - KEEP_OUTBOX_ROWS,))
 
 
-DUE: tuple[Callable[[Tx], int], ...] = (
-    budgets.store_lapsed,
-    drop_ended_sessions,
-    idempotency.drop_lapsed,
-    cut_outbox,
-)
-"""Each brings one thing up to the time of its transaction."""
+def tasks(settings: Settings) -> tuple[Task, ...]:
+    """What must be brought up to date. Each task does a slice in one transaction and returns how much it did."""
+    due: list[Task] = [budgets.store_lapsed, drop_ended_sessions, idempotency.drop_lapsed, cut_outbox]
+    if settings.retention_days is not None:
+        keep_ms = settings.retention_days * DAY_MS
+        due.append(lambda tx: drop_old_events(tx, keep_ms))
+    return tuple(due)
 
 
-async def run_due(store: Store) -> None:
-    """Do everything that is due now. Raises ServiceUnavailable."""
-    for task in DUE:
-        await store.write(task, durable=False)
+async def run_due(store: Store, settings: Settings) -> None:
+    """Do everything that is due now, slice by slice. Raises ServiceUnavailable."""
+    for task in tasks(settings):
+        while await store.write(task, durable=False):
+            continue
 
 
-async def run_forever(store: Store) -> None:
+async def run_forever(store: Store, settings: Settings) -> None:
     """Do what is due every few seconds; a store that cannot write is tried again the next time."""
     while True:
         await asyncio.sleep(EVERY_SECONDS)
         try:
-            await run_due(store)
+            await run_due(store, settings)
         except ServiceUnavailable as error:
             log.warning("background work waits: %s", error.message)

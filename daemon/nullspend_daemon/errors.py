@@ -7,7 +7,7 @@ NullSpendError
 |- Missing               404  NotFound MethodNotAllowed(405)
 |- Clash                 409  LimitExceeded Conflict
 |- Unreadable                 PayloadTooLarge(413) UnsupportedMediaType(415) MisdirectedRequest(421)
-|- TooFast               429  RateLimitExceeded
+|- TooFast               429  RateLimitExceeded RateLimited
 `- Unavailable           5xx  InternalError ServiceUnavailable RequestInProgress
 """
 
@@ -136,6 +136,10 @@ class MisdirectedRequest(NullSpendError):
 
 class RateLimitExceeded(NullSpendError):
     code = "rate_limit_exceeded"
+
+
+class RateLimited(NullSpendError):
+    code = "rate_limited"
 
 
 class Unavailable(NullSpendError):

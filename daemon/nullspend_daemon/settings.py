@@ -21,6 +21,8 @@ class Settings:
     allow_hosts: tuple[str, ...] = ()
     trust_proxy: bool = False
     rate_limit: int | None = None
+    retention_days: int | None = None
+    """How long cost events are kept; None is for ever."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @property

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from nullspend_daemon.contract.clock import Clock
+from nullspend_daemon.contract.ids import Kind
 from nullspend_daemon.errors import Forbidden, NullSpendError, RateLimitExceeded, Unauthenticated
 from nullspend_daemon.http.limits import Limiter, Verdict
 from nullspend_daemon.http.route import Auth, Caller
 from nullspend_daemon.http.store import Store
+from nullspend_daemon.http.wire import path_id
 from nullspend_daemon.store import identity
-from nullspend_daemon.store.identity import RANK, KeyIdentity, Role, SessionIdentity
+from nullspend_daemon.store.identity import KeyIdentity, Role, SessionIdentity
 
 KEY_HEADER = "X-NullSpend-Key"
 SESSION_COOKIE = "nullspend_session"
@@ -101,26 +103,42 @@ class Admission:
 
 
 NOBODY = Caller("", "", None, None)
+_UNCHECKED = frozenset({"public", "signature", "page"})
+_PATH_ORG = path_id(Kind.ORG, name="orgId")
 
 
 class Authenticator:
     """Applies a route's `Auth` to a request."""
 
-    def __init__(self, store: Store, keys: Keys, signer: CookieSigner, limiter: Limiter, admin_token: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keys: Keys,
+        signer: CookieSigner,
+        limiter: Limiter,
+        *,
+        admin_token: str,
+        cron_secret: str | None,
+    ) -> None:
         self.keys = keys
         self.signer = signer
         self._store = store
         self._limiter = limiter
         self._admin_token = admin_token
+        self._cron_secret = cron_secret
 
     async def admit(self, auth: Auth, request: web.Request) -> Admission:
         """Who is calling. Raises Unauthenticated, Forbidden, RateLimitExceeded or ServiceUnavailable."""
-        if auth.kind == "public":
+        if auth.kind in _UNCHECKED:
             return Admission(NOBODY)
         if auth.kind == "admin":
             return self._admit_admin(request)
-        if auth.kind == "session":
+        if auth.kind == "cron" and "Authorization" in request.headers:
+            return self._admit_cron(request)
+        if auth.kind in ("session", "cron"):
             return await self._admit_session(auth, request)
+        if auth.kind == "org":
+            return await self._admit_org_member(auth, request)
         raw = raw_key(request)
         if raw is None and auth.kind == "either":
             return await self._admit_session(auth, request)
@@ -144,6 +162,11 @@ class Authenticator:
             raise refusal
         return Admission(Caller(key.user_id, key.org_id, None, key), rate)
 
+    def _admit_cron(self, request: web.Request) -> Admission:
+        if not self._cron_secret or not bears_token(request.headers, self._cron_secret):
+            raise Unauthenticated("The bearer is not NULLSPEND_CRON_SECRET.")
+        return Admission(NOBODY)
+
     async def _admit_session(self, auth: Auth, request: web.Request) -> Admission:
         token = request.cookies.get(SESSION_COOKIE, "")
         named = self.signer.org_of(request.cookies.get(ORG_COOKIE))
@@ -154,9 +177,16 @@ class Authenticator:
         if found.renew:
             await self._store.write(lambda tx: identity.renew_session(tx, token_hash), durable=False)
         org_id = found.org_id or await self._store.write(lambda tx: identity.ensure_personal_org(tx, found.user_id))
-        if RANK[found.role] < RANK[auth.role]:
-            raise Forbidden(f"This action requires the {auth.role} role or higher.")
+        identity.require_role(found.role, auth.role)
         return Admission(Caller(found.user_id, org_id, found.role, None), active_org=_rewritten(found, org_id, named))
+
+    async def _admit_org_member(self, auth: Auth, request: web.Request) -> Admission:
+        """As a session, but role and org are those of the path; an unknown org has no members."""
+        admission = await self._admit_session(Auth("session"), request)
+        org_id, user_id = _PATH_ORG(request.match_info["orgId"]), admission.caller.user_id
+        role = await self._store.read(lambda tx: identity.role_in(tx, org_id, user_id))
+        admission.caller = Caller(user_id, org_id, identity.require_role(role, auth.role), None)
+        return admission
 
 
 def _rewritten(found: SessionIdentity, org_id: str, named: str | None) -> tuple[str, Role] | None:
@@ -164,12 +194,10 @@ def _rewritten(found: SessionIdentity, org_id: str, named: str | None) -> tuple[
     return None if named == org_id else (org_id, found.role)
 
 
-def bears_token(headers: Mapping[str, str], admin_token: str) -> bool:
-    """Whether a request carries the daemon's admin token."""
+def bears_token(headers: Mapping[str, str], wanted: str) -> bool:
+    """Whether a request carries `Authorization: Bearer <wanted>`."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(
-        token.encode("utf-8", "surrogateescape"), admin_token.encode()
-    )
+    return scheme.lower() == "bearer" and hmac.compare_digest(token.encode("utf-8", "surrogateescape"), wanted.encode())
 
 
 def raw_key(request: web.Request) -> str | None:

@@ -8,9 +8,11 @@ from typing import Any
 from aiohttp import web
 from pydantic_core import to_json
 
-from nullspend_daemon.errors import NullSpendError, RequestInProgress, ValidationFailed
+from nullspend_daemon.errors import NullSpendError, RateLimited, RequestInProgress, ValidationFailed
 from nullspend_daemon.http.auth import ORG_COOKIE, ORG_COOKIE_SECONDS, Admission, Authenticator
-from nullspend_daemon.http.body import read_json
+from nullspend_daemon.http.body import read_capped, read_json
+from nullspend_daemon.http.guard import client_address
+from nullspend_daemon.http.limits import Limiter
 from nullspend_daemon.http.parts import Parts
 from nullspend_daemon.http.replies import json_reply
 from nullspend_daemon.http.route import Call, Caller, Document, Reply, Route
@@ -47,7 +49,11 @@ class Dispatcher:
     def serve(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The aiohttp handler of `route`."""
 
+        attempts = None if route.attempts_per_minute is None else Limiter(route.attempts_per_minute, self._parts.clock)
+
         async def handle(request: web.Request) -> web.StreamResponse:
+            if attempts is not None:
+                self._count_attempt(attempts, request)
             admission = await self._authenticator.admit(route.auth, request)
             try:
                 return await self._answer(route, request, admission)
@@ -57,6 +63,12 @@ class Dispatcher:
                 raise
 
         return handle
+
+    def _count_attempt(self, attempts: Limiter, request: web.Request) -> None:
+        verdict = attempts.count(client_address(request, self._parts.settings))
+        if not verdict.allowed:
+            wait = str(verdict.retry_after_seconds)
+            raise RateLimited("Too many attempts from this address.", headers={"Retry-After": wait})
 
     async def _answer(self, route: Route, request: web.Request, admission: Admission) -> web.StreamResponse:
         scope = _scope(route, request, admission.caller)
@@ -75,11 +87,16 @@ class Dispatcher:
 
     async def _read(self, route: Route, request: web.Request, caller: Caller) -> AnyCall:
         params = {name: read(request.match_info[name]) for name, read in route.params.items()}
-        body: Any = None
+        call: AnyCall = Call(caller, None, None, params, request.headers, self._parts, role_needed=route.auth.role)
+        if route.before_body is not None:
+            route.before_body(call)
         if route.body is not None:
-            body = await read_json(request, route.body, API_BODY_CAP, optional=route.body_optional)
-        query = None if route.query is None else read_query(route.query, dict(request.query.items()))
-        return Call(caller, body, query, params, request.headers, self._parts)
+            call.body = await read_json(request, route.body, API_BODY_CAP, optional=route.body_optional)
+        if route.takes_raw_body:
+            call.raw_body = await read_capped(request, API_BODY_CAP)
+        if route.query is not None:
+            call.query = read_query(route.query, dict(request.query.items()))
+        return call
 
     async def _run(self, route: Route, call: AnyCall, scope: Scope | None) -> Outcome:
         if route.runs is not None:
@@ -126,7 +143,9 @@ class Dispatcher:
         if outcome.replayed:
             reply.headers["X-Idempotent-Replayed"] = "true"
         active_org = (call and call.active_org) or admission.active_org
-        if active_org is not None:
+        if call is not None and call.clears_active_org:
+            reply.del_cookie(ORG_COOKIE, path="/", httponly=True, samesite="Lax")
+        elif active_org is not None:
             value = self._authenticator.signer.sign(*active_org)
             reply.set_cookie(ORG_COOKIE, value, max_age=ORG_COOKIE_SECONDS, httponly=True, samesite="Lax", path="/")
         return reply
@@ -135,12 +154,14 @@ class Dispatcher:
 def _written(route: Route, tx: Tx, call: AnyCall) -> Outcome:
     if route.writes is None:
         raise TypeError(f"{route.path} does not write")
+    call.confirm(tx)
     return _rendered(route, route.writes(tx, call))
 
 
 def _rendered(route: Route, answer: Any) -> Outcome:
     if isinstance(answer, Document):
-        return Outcome(route.status, answer.body, content_type=answer.content_type, headers=answer.headers)
+        status = route.status if answer.status is None else answer.status
+        return Outcome(status, answer.body, content_type=answer.content_type, headers=answer.headers)
     if isinstance(answer, Reply):
         return Outcome(answer.status, to_json(route.envelope.wrap(answer.record)))
     return Outcome(route.status, to_json(route.envelope.wrap(answer)))

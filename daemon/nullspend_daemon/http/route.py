@@ -1,14 +1,14 @@
 """The declaration of one endpoint: serving, the OpenAPI document and the permission tests all read this."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
 from nullspend_daemon.settings import Settings
-from nullspend_daemon.store.identity import KeyIdentity, Role
+from nullspend_daemon.store.identity import KeyIdentity, Role, require_role, role_in
 from nullspend_daemon.store.transaction import Tx
 
 if TYPE_CHECKING:
@@ -20,20 +20,38 @@ Record = dict[str, Any]
 
 
 class Auth(NamedTuple):
-    """Who may call a route: a key, a session of at least `role`, either, the admin token, anybody."""
+    """Who may call a route.
 
-    kind: Literal["key", "session", "either", "public", "admin"]
+    key: an API key. session: a person with at least `role` in their active org. org: the same in the org that the
+    path names. either: a key, or a session. cron: the cron secret, or a session. admin: the state file's token.
+    signature and page: whoever holds what the handler itself checks, a signed body or a token in the URL. public:
+    anybody.
+    """
+
+    kind: Literal["key", "session", "org", "either", "cron", "admin", "signature", "page", "public"]
     role: Role = "viewer"
 
 
 KEY = Auth("key")
 PUBLIC = Auth("public")
 ADMIN = Auth("admin")
+SIGNATURE = Auth("signature")
+PAGE = Auth("page")
 
 
 def session(role: Role = "viewer") -> Auth:
     """A session whose role in the active org is at least `role`."""
     return Auth("session", role)
+
+
+def org_member(role: Role = "viewer") -> Auth:
+    """A session whose role in the org of the path's `{orgId}` is at least `role`; that org is the caller's."""
+    return Auth("org", role)
+
+
+def cron(role: Role) -> Auth:
+    """The bearer of NULLSPEND_CRON_SECRET, or a session of at least `role`; with a bearer only that counts."""
+    return Auth("cron", role)
 
 
 def either(role: Role = "viewer") -> Auth:
@@ -57,7 +75,7 @@ class Envelope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling, in which org. `key` is None for a session; `role` is None for a key, which has no role."""
+    """Who is calling, in which org. `key` is None for a session; `role` is None for whatever is no session."""
 
     user_id: str
     org_id: str
@@ -83,13 +101,28 @@ class Call(Generic[B, Q]):
     headers: Mapping[str, str]
     parts: "Parts"
     idempotency_key: str | None = None
+    raw_body: bytes = b""
+    """The body as it came, on routes that ask for it."""
+    role_needed: Role = "viewer"
     active_org: tuple[str, Role] | None = None
     """Set by a handler to make the reply carry a new active-org cookie."""
+    clears_active_org: bool = False
+    """Set by a handler to make the reply delete the active-org cookie."""
 
     @property
     def settings(self) -> Settings:
         """What this run of the daemon was told."""
         return self.parts.settings
+
+    def confirm(self, tx: Tx) -> None:
+        """Read the role of a session again, as `tx` sees it. Raises Forbidden when it no longer suffices.
+
+        Between the check at the door and the change itself another change may have been committed: of a removal and
+        whatever the removed person was about to do, one is first.
+        """
+        if self.caller.role is not None:
+            role = require_role(role_in(tx, self.caller.org_id, self.caller.user_id), self.role_needed)
+            self.caller = replace(self.caller, role=role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +135,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A handler's answer that is no JSON: a file to download. `headers` come on top of the common ones."""
+    """A handler's answer that is no JSON: a file, a page, a redirect. `headers` come on top of the common ones."""
 
     body: bytes
     content_type: str
     headers: Mapping[str, str]
+    status: int | None = None
+    """None is the route's own."""
 
 
 Answer = Record | Reply | Document
@@ -132,6 +167,12 @@ class Route:
     runs: AsyncHandler | None = None
     body: type[BaseModel] | None = None
     body_optional: bool = False
+    takes_raw_body: bool = False
+    """The handler reads `raw_body` itself: a form, or bytes that are signed."""
+    before_body: Callable[[AnyCall], None] | None = None
+    """A rule that counts before the body is even read; the call it gets has none yet."""
+    attempts_per_minute: int | None = None
+    """How often an address may try, counted before anything of the request is read; then 429 `rate_limited`."""
     query: type[BaseModel] | None = None
     params: Mapping[str, Callable[[str], str]] = field(default_factory=dict[str, Callable[[str], str]])
     status: int = 200

@@ -162,13 +162,25 @@ def read_query(model: type[M], query: dict[str, str]) -> M:
         raise _issues(error) from None
 
 
-def path_id(kind: Kind, *, bare: bool = False) -> Callable[[str], str]:
-    """A reader of the `{id}` of a path. Raises ValidationFailed at `["id"]`."""
+def path_id(kind: Kind, *, bare: bool = False, name: str = "id") -> Callable[[str], str]:
+    """A reader of the id that a path holds under `name`. Raises ValidationFailed at `[name]`."""
 
     def read(text: str) -> str:
         try:
             return parse_id(kind, text, bare=bare)
         except InvalidId as error:
-            raise ValidationFailed.at(["id"], str(error)) from None
+            raise ValidationFailed.at([name], str(error)) from None
+
+    return read
+
+
+def path_uuid(name: str = "id") -> Callable[[str], str]:
+    """A reader of a bare UUID that a path holds under `name`. Raises ValidationFailed at `[name]`."""
+
+    def read(text: str) -> str:
+        try:
+            return parse_uuid(text)
+        except InvalidId as error:
+            raise ValidationFailed.at([name], str(error)) from None
 
     return read

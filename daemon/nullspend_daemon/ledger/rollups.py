@@ -4,7 +4,7 @@ A transaction's additions are summed up first, so that a batch of a hundred simi
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nullspend_daemon.contract.money import MAX_MICRODOLLARS
@@ -13,8 +13,8 @@ from nullspend_daemon.store.transaction import Tx
 
 ESTIMATED_TAG = "_ns_estimated"
 CUSTOMER_LABEL = "customer"
-_DAY_KEYS = ("org_id", "day", "estimated", "provider", "model", "api_key_id", "source", "is_tool")
-_DAY_SUMS = (
+DAY_KEYS = ("org_id", "day", "estimated", "provider", "model", "api_key_id", "source", "is_tool")
+DAY_SUMS = (
     "requests",
     "cost_microdollars",
     "input_tokens",
@@ -28,8 +28,8 @@ _DAY_SUMS = (
     "cached_cost",
     "reasoning_cost",
 )
-_LABEL_KEYS = ("org_id", "label", "value", "day", "estimated", "model", "source")
-_LABEL_SUMS = ("requests", "cost_microdollars")
+LABEL_KEYS = ("org_id", "label", "value", "day", "estimated", "model", "source")
+LABEL_SUMS = ("requests", "cost_microdollars")
 Key = tuple[Any, ...]
 
 
@@ -48,11 +48,11 @@ def _upsert(table: str, keys: tuple[str, ...], sums: tuple[str, ...]) -> str:
     )
 
 
-_ADD_DAY = _upsert("cost_days", _DAY_KEYS, _DAY_SUMS)
-_ADD_LABEL = _upsert("cost_label_days", _LABEL_KEYS, _LABEL_SUMS)
-_DROP_EMPTY_DAY = f"DELETE FROM cost_days WHERE requests <= 0 AND {' AND '.join(f'{name} = ?' for name in _DAY_KEYS)}"
+_ADD_DAY = _upsert("cost_days", DAY_KEYS, DAY_SUMS)
+_ADD_LABEL = _upsert("cost_label_days", LABEL_KEYS, LABEL_SUMS)
+_DROP_EMPTY_DAY = f"DELETE FROM cost_days WHERE requests <= 0 AND {' AND '.join(f'{name} = ?' for name in DAY_KEYS)}"
 _DROP_EMPTY_LABEL = (
-    f"DELETE FROM cost_label_days WHERE requests <= 0 AND {' AND '.join(f'{name} = ?' for name in _LABEL_KEYS)}"
+    f"DELETE FROM cost_label_days WHERE requests <= 0 AND {' AND '.join(f'{name} = ?' for name in LABEL_KEYS)}"
 )
 _SEE_TAG_KEY = (
     "INSERT INTO cost_tag_keys (org_id, tag_key, last_day) VALUES (?1, ?2, ?3)"
@@ -125,50 +125,59 @@ class Counted:
             yield CUSTOMER_LABEL, self.customer_id
 
 
+@dataclass(slots=True)
+class Sums:
+    """What a number of events add up to, in memory."""
+
+    days: dict[Key, tuple[int, ...]] = field(default_factory=dict[Key, tuple[int, ...]])
+    labels: dict[Key, tuple[int, ...]] = field(default_factory=dict[Key, tuple[int, ...]])
+    traces: dict[Key, tuple[int, ...]] = field(default_factory=dict[Key, tuple[int, ...]])
+    """(requests, cost, estimated requests) by (org, trace, day)."""
+
+    def count(self, event: Counted, sign: int) -> None:
+        """Count an event once (1) or take it back (-1)."""
+        day, estimated = event.day, event.estimated
+        is_tool = int(event.event_type == "tool" or event.provider == "mcp")
+        key = (event.org_id, day, estimated, event.provider, event.model, event.api_key_id or "", event.source, is_tool)
+        _add(self.days, key, event.sums(), sign)
+        for label, value in event.labels():
+            label_key = (event.org_id, label, value, day, estimated, event.model, event.source)
+            _add(self.labels, label_key, (1, event.cost), sign)
+        if event.trace_id is not None:
+            _add(self.traces, (event.org_id, event.trace_id, day), (1, event.cost, estimated), sign)
+
+
 class Rollups:
     """The additions of one transaction; `store` writes them."""
 
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
-        self._days: dict[Key, tuple[int, ...]] = {}
-        self._labels: dict[Key, tuple[int, ...]] = {}
-        self._traces: dict[Key, tuple[int, ...]] = {}
+        self._sums = Sums()
         self._tag_keys: set[Key] = set()
         self._took_back = False
 
     def add(self, event: Counted) -> None:
         """Count an event."""
-        self._count(event, 1)
+        self._sums.count(event, 1)
         self._tag_keys |= {(event.org_id, key, event.day) for key in event.tags}
 
     def take_back(self, event: Counted) -> None:
         """Uncount an event that was counted before, exactly as it was counted."""
-        self._count(event, -1)
+        self._sums.count(event, -1)
         self._took_back = True
 
     def store(self) -> None:
         """Write what was counted."""
-        tx = self._tx
-        tx.executemany(_ADD_DAY, [(*key, *sums) for key, sums in self._days.items()])
-        tx.executemany(_ADD_LABEL, [(*key, *sums) for key, sums in self._labels.items()])
+        tx, sums = self._tx, self._sums
+        tx.executemany(_ADD_DAY, [(*key, *values) for key, values in sums.days.items()])
+        tx.executemany(_ADD_LABEL, [(*key, *values) for key, values in sums.labels.items()])
         tx.executemany(_SEE_TAG_KEY, self._tag_keys)
-        for (org_id, trace_id, day), (requests, cost, estimated) in self._traces.items():
+        for (org_id, trace_id, day), (requests, cost, estimated) in sums.traces.items():
             tx.execute(_ADD_TRACE, (org_id, trace_id, requests, cost, day, estimated))
         if self._took_back:
-            tx.executemany(_DROP_EMPTY_DAY, list(self._days))
-            tx.executemany(_DROP_EMPTY_LABEL, list(self._labels))
-            tx.executemany(_DROP_EMPTY_TRACE, [key[:2] for key in self._traces])
-
-    def _count(self, event: Counted, sign: int) -> None:
-        day, estimated = event.day, event.estimated
-        is_tool = int(event.event_type == "tool" or event.provider == "mcp")
-        key = (event.org_id, day, estimated, event.provider, event.model, event.api_key_id or "", event.source, is_tool)
-        _add(self._days, key, event.sums(), sign)
-        for label, value in event.labels():
-            label_key = (event.org_id, label, value, day, estimated, event.model, event.source)
-            _add(self._labels, label_key, (1, event.cost), sign)
-        if event.trace_id is not None:
-            _add(self._traces, (event.org_id, event.trace_id, day), (1, event.cost, estimated), sign)
+            tx.executemany(_DROP_EMPTY_DAY, list(sums.days))
+            tx.executemany(_DROP_EMPTY_LABEL, list(sums.labels))
+            tx.executemany(_DROP_EMPTY_TRACE, [key[:2] for key in sums.traces])
 
 
 def _add(sums: dict[Key, tuple[int, ...]], key: Key, values: tuple[int, ...], sign: int) -> None:

@@ -11,8 +11,9 @@ from nullspend_daemon.contract.ids import new_uuid
 from nullspend_daemon.errors import Conflict, NotFound, ServiceUnavailable, ValidationFailed
 from nullspend_daemon.http.auth import bears_token
 from nullspend_daemon.http.route import Call, Record
+from nullspend_daemon.ledger.check import find_differences, repair
 from nullspend_daemon.local.bootstrap import Owner, ensure_owner, keep_default_key
-from nullspend_daemon.local.models import Backup, MoveClock, Reset, SetPlan
+from nullspend_daemon.local.models import Backup, Check, MoveClock, Reset, SetPlan
 from nullspend_daemon.store import identity
 from nullspend_daemon.store.connection import connect
 from nullspend_daemon.store.schema import user_tables
@@ -180,6 +181,15 @@ def _copy(source: Path, target: Path) -> int:
         target.unlink(missing_ok=True)
         raise ServiceUnavailable(f"The backup failed: {error}.") from error
     return target.stat().st_size
+
+
+async def check(call: Call[Check, None]) -> Record:
+    """Compare every derived figure with the events behind it; with `repair` set the figures right."""
+    differences = await call.parts.store.read(find_differences)
+    if call.body.repair:
+        await call.parts.store.write(repair)
+        differences = await call.parts.store.read(find_differences)
+    return {"ok": not differences, "differences": differences}
 
 
 async def stop(call: Call[None, None]) -> Record:

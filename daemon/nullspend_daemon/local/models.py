@@ -182,6 +182,19 @@ class BackedUp(Wire):
     bytes: int
 
 
+class Check(Wire):
+    """Body of POST /_local/check."""
+
+    repair: bool = False
+
+
+class Checked(Wire):
+    """What a check found: one sentence a difference."""
+
+    ok: bool
+    differences: list[str]
+
+
 class AnyObject(Wire):
     """A JSON object whose keys are described elsewhere."""
 

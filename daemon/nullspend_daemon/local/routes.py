@@ -7,6 +7,8 @@ from nullspend_daemon.local.models import (
     AnyObject,
     BackedUp,
     Backup,
+    Check,
+    Checked,
     Info,
     MoveClock,
     Now,
@@ -49,5 +51,6 @@ ROUTES = [
         runs=control.back_up,
         errors=("conflict",),
     ),
+    Route(method="POST", path="/_local/check", auth=ADMIN, body=Check, reply=Checked, runs=control.check),
     Route(method="POST", path="/_local/stop", auth=ADMIN, reply=Success, runs=control.stop, status=202),
 ]

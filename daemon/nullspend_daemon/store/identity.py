@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic_core import from_json
 
 from nullspend_daemon.contract.ids import Kind, new_id, uuid_of
+from nullspend_daemon.errors import Forbidden
 from nullspend_daemon.store.transaction import Tx
 
 Role = Literal["viewer", "member", "admin", "owner"]
@@ -120,6 +121,15 @@ def create_session(tx: Tx, user_id: str, *, is_owner: bool = False) -> tuple[str
 def role_in(tx: Tx, org_id: str, user_id: str) -> Role | None:
     """A person's role in an org, or None when they are no member."""
     return tx.value("SELECT role FROM memberships WHERE org_id = ? AND user_id = ?", (org_id, user_id))
+
+
+def require_role(role: Role | None, minimum: Role) -> Role:
+    """`role` when it is at least `minimum`. Raises Forbidden, also for None, which is no member."""
+    if role is None:
+        raise Forbidden("You are not a member of this organization.")
+    if RANK[role] < RANK[minimum]:
+        raise Forbidden(f"This action requires the {minimum} role or higher.")
+    return role
 
 
 def find_personal_org(tx: Tx, user_id: str) -> str | None:
