@@ -1,8 +1,7 @@
 """What `budgets` shows and sends: a budget's columns, whose it is, the body that changes only what was given."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nullspend_cli.names import Names
 from nullspend_cli.options import NONE
@@ -92,8 +91,7 @@ def _velocity(row: Record) -> str | None:
     return f"{money(limit)} in {window}, then a pause of {cooldown}"
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(NamedTuple):
     """What a budget is for."""
 
     type: str

@@ -1,24 +1,21 @@
 """The completion scripts, written from the command tree. They are static: completing a word starts no Python."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from nullspend_cli.tree import children, options_of, values_of
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of the command line, what it means, the options that may follow it, and the words below it."""
 
     name: str
     help: str
     options: tuple["Flag", ...] = ()
-    below: tuple["Word", ...] = field(default=())
+    below: tuple["Word", ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """An option: its spellings, its meaning, whether a value follows and which values there are."""
 
     names: tuple[str, ...]
@@ -63,21 +60,21 @@ _SAYS = "Written from the command tree by: nullspend completion"
 _BASH = """\
 # bash completion for nullspend. {says} bash
 _nullspend() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} path= index
+    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} at= index
     for ((index = 1; index < COMP_CWORD; index++)); do
-        case "$path ${{COMP_WORDS[index]}}" in
+        case "$at ${{COMP_WORDS[index]}}" in
 {steps}
         esac
     done
     local words= values=
-    case "$path $before" in
+    case "$at $before" in
 {values}
     esac
     if [[ -n $values ]]; then
         COMPREPLY=($(compgen -W "$values" -- "$word"))
         return
     fi
-    case "$path" in
+    case "$at" in
 {words}
     esac
     COMPREPLY=($(compgen -W "$words" -- "$word"))
@@ -88,7 +85,7 @@ complete -o default -F _nullspend nullspend
 
 def _bash(root: Word) -> str:
     found = _all(root)
-    steps = [f'            "{_parent(path)} {word.name}") path="{path}" ;;' for path, word in found if path]
+    steps = [f'            "{_parent(path)} {word.name}") at="{path}" ;;' for path, word in found if path]
     values = [
         f'        "{path} {name}") values="{" ".join(flag.values)}" ;;'
         for path, word in found
@@ -112,17 +109,17 @@ _ZSH = """\
 #compdef nullspend
 # zsh completion for nullspend. {says} zsh
 _nullspend() {{
-    local path= index
+    local at= index
     for ((index = 2; index < CURRENT; index++)); do
-        case "$path ${{words[index]}}" in
+        case "$at ${{words[index]}}" in
 {steps}
         esac
     done
     local -a below options
-    case "$path" in
+    case "$at" in
 {words}
     esac
-    case "$path ${{words[CURRENT-1]}}" in
+    case "$at ${{words[CURRENT-1]}}" in
 {values}
     esac
     (( ${{#below}} )) && _describe command below
@@ -138,7 +135,7 @@ _nullspend "$@"
 
 def _zsh(root: Word) -> str:
     found = _all(root)
-    steps = [f'            "{_parent(path)} {word.name}") path="{path}" ;;' for path, word in found if path]
+    steps = [f'            "{_parent(path)} {word.name}") at="{path}" ;;' for path, word in found if path]
     values = [
         f'        "{path} {name}") compadd -- {" ".join(flag.values)}; return ;;'
         for path, word in found
@@ -176,9 +173,15 @@ def _fish(root: Word) -> str:
         if verbs:
             no_verb = f"{here}; and not __fish_seen_subcommand_from {verbs}"
             lines += [_fish_line(no_verb, f"-f -a {verb.name} -d {_fish_quoted(verb.help)}") for verb in noun.below]
-        for verb in noun.below or (noun,):
-            where = f"{here}; and __fish_seen_subcommand_from {verb.name}" if noun.below else here
-            lines += [_fish_line(where, _fish_flag(flag)) for flag in verb.options]
+        shared = (
+            [flag for flag in noun.below[0].options if all(flag in verb.options for verb in noun.below)]
+            if verbs
+            else ()
+        )
+        lines += [_fish_line(here, _fish_flag(flag)) for flag in shared or noun.options]
+        for verb in noun.below:
+            where = f"{here}; and __fish_seen_subcommand_from {verb.name}"
+            lines += [_fish_line(where, _fish_flag(flag)) for flag in verb.options if flag not in shared]
     lines += [_fish_line(nothing_yet, _fish_flag(flag)) for flag in root.options]
     return "\n".join(lines) + "\n"
 

@@ -7,7 +7,6 @@ The first that is given wins: `--context`, NULLSPEND_CONTEXT or NULLSPEND_BASE_U
 import functools
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,17 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _PROJECT_KEYS = ("context", "org")
 
 
-@dataclass(frozen=True)
 class Place:
     """One server and how to sign in there. `why` says what chose it, `org` the organization to act in."""
 
-    name: str
-    why: str
-    origin: str
-    org: str | None = None
-    daemon: local.State | None = None
+    def __init__(
+        self, name: str, why: str, origin: str, org: str | None = None, daemon: local.State | None = None
+    ) -> None:
+        self.name = name
+        self.why = why
+        self.origin = origin
+        self.org = org
+        self.daemon = daemon
 
     @property
     def vault(self) -> str:

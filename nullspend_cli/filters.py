@@ -2,8 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nullspend_cli.client import Auth, Client
 from nullspend_cli.problems import ServerError
@@ -14,8 +13,7 @@ from nullspend_daemon.contract.ids import Kind
 _PATH = "/api/cost-events"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Which events are wanted: `since` <= createdAt < `until` (ISO), and of which customer."""
 
     since: str | None

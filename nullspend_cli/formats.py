@@ -10,7 +10,6 @@ from nullspend_cli.problems import Problem, Usage
 from nullspend_cli.render import json_safe, visible
 from nullspend_cli.tables import Column, Row
 
-FORMATS = ("table", "json", "jsonl", "csv", "ids")
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 

@@ -6,10 +6,9 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
+from typing import Any, NamedTuple
 
 from nullspend_cli import processes, transport
 from nullspend_cli.problems import Problem, Unreachable
@@ -21,8 +20,7 @@ STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What a running daemon says about itself in `daemon.json`. The last five are the owner's credentials."""
 
     url: str

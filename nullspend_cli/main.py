@@ -2,17 +2,14 @@
 
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import typer
 
 from nullspend_cli.group import Entry, Root, UsageError, invoke, usage_of
-from nullspend_cli.output import Output
 from nullspend_cli.problems import Problem, problem_of, wants_traceback
 from nullspend_cli.run import State
-from nullspend_cli.terminal import Terminal
 from nullspend_cli.tree import exists, root_of
 
 _ENTRIES = (
@@ -94,11 +91,16 @@ def run(arguments: list[str]) -> int:
 
 def _failed(error: Exception, state: State) -> int:
     if wants_traceback() and not isinstance(error, Problem):
+        import traceback
+
         traceback.print_exception(error)
     return _report(problem_of(error), state)
 
 
 def _report(problem: Problem, state: State) -> int:
+    from nullspend_cli.output import Output
+    from nullspend_cli.terminal import Terminal
+
     try:
         out = state.out
     except Problem:

@@ -4,18 +4,14 @@
 are for verbs' own parameters.
 """
 
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
-from nullspend_cli.formats import FORMATS
-from nullspend_cli.when import TimeError, parse_duration
-from nullspend_daemon.contract.money import MoneyError, parse_money
+from nullspend_cli.settings import FORMATS
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(NamedTuple):
     """An option verbs share. Without `metavar` it is a flag; `choices` are all the values it may have."""
 
     name: str
@@ -63,6 +59,8 @@ READY_JSON = Shared("json", ("--json",), "Print the ready line as JSON: url, pid
 
 
 def _money(text: str) -> int:
+    from nullspend_daemon.contract.money import MoneyError, parse_money  # here: most commands read no amount
+
     try:
         return parse_money(text)
     except MoneyError as error:
@@ -75,6 +73,8 @@ def _money_or_none(text: str) -> int:
 
 
 def _duration(text: str) -> int:
+    from nullspend_cli.when import TimeError, parse_duration
+
     try:
         return parse_duration(text)
     except TimeError as error:

@@ -46,8 +46,8 @@ class Output:
         if len(set(wanted)) > 1:
             raise Usage(f"The output cannot be {' and '.join(dict.fromkeys(wanted))} at the same time.")
         mode = wanted[0] if wanted else str(settings.value_of(config, "format"))
-        if mode not in formats.FORMATS:
-            raise Usage(f"There is no format {mode!r}; there are {', '.join(formats.FORMATS)}.")
+        if mode not in settings.FORMATS:
+            raise Usage(f"There is no format {mode!r}; there are {', '.join(settings.FORMATS)}.")
         fields = [name.strip() for name in options["fields"].split(",")] if options.get("fields") else None
         pager = str(settings.value_of(config, "pager"))
         return cls(terminal, mode=mode, fields=fields, jq=options.get("jq"), pager=pager)

@@ -12,11 +12,6 @@ import errno
 import os
 from typing import Any
 
-from nullspend_cli.when import TimeError
-from nullspend_daemon.contract.codes import CODES
-from nullspend_daemon.contract.ids import InvalidId
-from nullspend_daemon.contract.money import MoneyError
-
 EXIT_CODES: dict[int, str] = {
     0: "it worked",
     1: "it failed; the sentence says why",
@@ -100,6 +95,8 @@ class ServerError(Problem):
         self.status = status
         self.reply = reply
         self.details: Any = error.get("details")
+        from nullspend_daemon.contract.codes import CODES  # here: most commands meet no error
+
         known = CODES.get(str(error.get("code")))
         super().__init__(
             str(error.get("message") or (known.meaning if known else f"The server answered {status}.")),
@@ -143,7 +140,7 @@ def problem_of(error: BaseException) -> Problem:
     """The problem behind any exception; one that nothing expects becomes a sentence too, never a traceback."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, (MoneyError, InvalidId, TimeError)):
+    if _is_about_a_value(error):
         return Usage(str(error))
     if isinstance(error, OSError):
         return _of_os_error(error)
@@ -153,6 +150,15 @@ def problem_of(error: BaseException) -> Problem:
         f"Unexpected {type(error).__name__}: {error}",
         next="NULLSPEND_DEBUG=1 shows where; please report it as a bug of the command.",
     )
+
+
+def _is_about_a_value(error: BaseException) -> bool:
+    """An amount, id or time that somebody typed and that is none; its message is the sentence."""
+    from nullspend_cli.when import TimeError
+    from nullspend_daemon.contract.ids import InvalidId
+    from nullspend_daemon.contract.money import MoneyError
+
+    return isinstance(error, (MoneyError, InvalidId, TimeError))
 
 
 def wants_traceback() -> bool:

@@ -1,17 +1,20 @@
 """One run of the command: what its shared options say, and from that its output, its server and its names."""
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nullspend_cli import local, settings
-from nullspend_cli.client import Client
-from nullspend_cli.contexts import LOCAL, Place, choose
-from nullspend_cli.names import Names
-from nullspend_cli.output import Output
+from nullspend_cli import settings
 from nullspend_cli.terminal import Terminal
-from nullspend_cli.trace import Trace
+
+# Imported where they are used: help and usage errors need no server.
+if TYPE_CHECKING:
+    from nullspend_cli import local
+    from nullspend_cli.client import Client
+    from nullspend_cli.contexts import Place
+    from nullspend_cli.names import Names
+    from nullspend_cli.output import Output
 
 
 class State:
@@ -34,21 +37,28 @@ class State:
         return Terminal(color=self.given("color") or str(settings.value_of(self.config, "color")))
 
     @functools.cached_property
-    def out(self) -> Output:
+    def out(self) -> "Output":
+        from nullspend_cli.output import Output
+
         return Output.of(self.options, self.config, self.terminal)
 
     @functools.cached_property
-    def place(self) -> Place:
+    def place(self) -> "Place":
+        from nullspend_cli.contexts import choose
+
         return choose(self.given("context"), self.config)
 
     @functools.cached_property
-    def client(self) -> Client:
+    def client(self) -> "Client":
         return self.client_with(None)
 
-    def client_with(self, key: str | None) -> Client:
+    def client_with(self, key: str | None) -> "Client":
         return self.client_at(self.place, key)
 
-    def client_at(self, place: Place, key: str | None = None) -> Client:
+    def client_at(self, place: "Place", key: str | None = None) -> "Client":
+        from nullspend_cli.client import Client
+        from nullspend_cli.trace import Trace
+
         return Client(
             place,
             Trace(self.out.note, verbose=bool(self.given("verbose"))),
@@ -58,7 +68,9 @@ class State:
         )
 
     @functools.cached_property
-    def names(self) -> Names:
+    def names(self) -> "Names":
+        from nullspend_cli.names import Names
+
         return Names(self.client)
 
 
@@ -70,30 +82,32 @@ class Run(typer.Context):
         return self.find_root().obj
 
     @property
-    def out(self) -> Output:
+    def out(self) -> "Output":
         """Where everything is printed."""
         return self.state.out
 
     @property
-    def place(self) -> Place:
+    def place(self) -> "Place":
         """The chosen server."""
         return self.state.place
 
     @property
-    def client(self) -> Client:
+    def client(self) -> "Client":
         """Requests to the chosen server."""
         return self.state.client
 
-    def client_with(self, key: str | None) -> Client:
+    def client_with(self, key: str | None) -> "Client":
         """Requests that use the saved key of this name, instead of the server's default one."""
         return self.state.client_with(key) if key else self.client
 
-    def client_of(self, daemon: local.State) -> Client:
+    def client_of(self, daemon: "local.State") -> "Client":
         """Requests to one daemon of this machine, whatever the chosen server is."""
+        from nullspend_cli.contexts import LOCAL, Place
+
         return self.state.client_at(Place(LOCAL, "--data-dir", daemon.url, daemon=daemon))
 
     @property
-    def names(self) -> Names:
+    def names(self) -> "Names":
         """Names for ids and ids for names, on the chosen server."""
         return self.state.names
 

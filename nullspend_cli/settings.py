@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from nullspend_cli.problems import Problem, Usage
+
+FORMATS = ("table", "json", "jsonl", "csv", "ids")
+"""How records can be printed."""
 
 
 def config_dir() -> Path:
@@ -29,8 +31,7 @@ def data_dir() -> Path:
     return Path(platformdirs.user_data_dir("nullspend", appauthor=False))
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One key of config.toml. `read` turns typed text into the value, or raises ValueError saying what it may be."""
 
     name: str
@@ -62,7 +63,7 @@ SETTINGS: dict[str, Setting] = {
             "format",
             "table",
             "How lists and records are printed: table, json, jsonl, csv or ids.",
-            _one_of("table", "json", "jsonl", "csv", "ids"),
+            _one_of(*FORMATS),
         ),
         Setting("limit", 50, "How many rows a list shows; 0 shows all.", _rows),
         Setting("pager", "auto", "The pager for output longer than the screen: a command, auto or off.", str),

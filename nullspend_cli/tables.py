@@ -1,8 +1,7 @@
 """Rows and columns as text: aligned in a pipe, fitted and coloured on a terminal."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nullspend_cli.render import Cell, clip, plain, visible, width_of
 from nullspend_cli.terminal import Terminal
@@ -13,8 +12,7 @@ _NARROWEST = 8
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column of a table or line of a record.
 
     `field` is its name for `--fields` and csv. Its value is the record's own, or what `value` computes from the record;
