@@ -117,6 +117,8 @@ class Daemon:
             signer=CookieSigner(secret),
             started_at_ms=self.started_at_ms,
             admin_token=admin_token,
+            secret=secret,
+            url=lambda: self.url,
             stop=self._ending.set,
             run_due=lambda: background.run_due(store, self.settings),
             routes=ROUTES,
@@ -129,7 +131,14 @@ class Daemon:
         settings, clock = self.settings, parts.clock
         by_address = None if settings.ip_rate_limit is None else Limiter(settings.ip_rate_limit, clock)
         by_key = Limiter(settings.key_rate_limit, clock)
-        authenticator = Authenticator(parts.store, parts.keys, parts.signer, by_key, parts.admin_token)
+        authenticator = Authenticator(
+            parts.store,
+            parts.keys,
+            parts.signer,
+            by_key,
+            admin_token=parts.admin_token,
+            cron_secret=settings.environment.get("NULLSPEND_CRON_SECRET"),
+        )
         dispatcher = Dispatcher(parts, authenticator)
         application = web.Application(middlewares=[shield(settings, by_address)], client_max_size=0)
         for route in ROUTES:

@@ -184,7 +184,7 @@ class Authenticator:
         """As a session, but role and org are those of the path; an unknown org has no members."""
         admission = await self._admit_session(Auth("session"), request)
         org_id, user_id = _PATH_ORG(request.match_info["orgId"]), admission.caller.user_id
-        role = await self._store.read(lambda tx: identity.role_in(tx, org_id, user_id))
+        role: Role | None = await self._store.read(lambda tx: identity.role_in(tx, org_id, user_id))
         admission.caller = Caller(user_id, org_id, identity.require_role(role, auth.role), None)
         return admission
 

@@ -23,7 +23,8 @@ from nullspend_daemon.settings import API_BODY_CAP, Settings
 
 log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_UNLIMITED_PATHS = frozenset({"/api/stripe/webhook"})
+_SIGNED_PATHS = frozenset({"/api/stripe/webhook"})
+"""Called by a service that signs its body: neither the address limit nor the Origin rule is for them."""
 
 
 def shield(settings: Settings, address_limiter: Limiter | None) -> Middleware:
@@ -53,11 +54,13 @@ def _check(request: web.Request, settings: Settings, address_limiter: Limiter | 
     """Core 1.1's order: Host, address limit, Origin, declared length; `/_local/*` is for this machine only."""
     check_host(request, settings)
     is_api = request.path.startswith("/api/")
-    if address_limiter is not None and is_api and request.path not in _UNLIMITED_PATHS:
+    is_signed = request.path in _SIGNED_PATHS
+    if address_limiter is not None and is_api and not is_signed:
         verdict = address_limiter.count(client_address(request, settings))
         if not verdict.allowed:
             raise RateLimitExceeded("Too many requests from this address.", headers=verdict.headers())
-    check_origin(request, settings)
+    if not is_signed:
+        check_origin(request, settings)
     is_local = request.path.startswith("/_local/")
     if is_api or is_local:
         check_declared_length(request, API_BODY_CAP)

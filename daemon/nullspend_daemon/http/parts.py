@@ -27,6 +27,10 @@ class Parts:
     signer: CookieSigner
     started_at_ms: int
     admin_token: str = field(repr=False)
+    secret: bytes = field(repr=False)
+    """The content of secret.key: what is signed or encrypted here derives from it."""
+    url: Callable[[], str]
+    """Where the daemon listens, as in the state file."""
     stop: Callable[[], None]
     """Ask the server to end: no new connections, running requests are finished."""
     run_due: Callable[[], Awaitable[None]]
@@ -35,6 +39,19 @@ class Parts:
     """All routes served, for the OpenAPI document."""
     publish_owner: Callable[[Any], None]
     """Write the state file, after the owner's key or session has changed."""
+
+    _kept: dict[Any, Any] = field(default_factory=dict[Any, Any], repr=False)
+
+    @property
+    def dash(self) -> str:
+        """What links to `/app/...` start with: NULLSPEND_PUBLIC_URL, else the daemon's own address."""
+        return self.settings.environment.get("NULLSPEND_PUBLIC_URL", "").rstrip("/") or self.url()
+
+    def keep(self, make: Callable[[], T]) -> T:
+        """What `make` made the first time it was given here: the memory of a resource between requests."""
+        if make not in self._kept:
+            self._kept[make] = make()
+        return self._kept[make]
 
     async def in_thread(self, fn: Callable[[], T]) -> T:
         """Run a blocking function without holding up other requests."""
