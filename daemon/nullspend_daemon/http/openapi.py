@@ -87,7 +87,7 @@ class _Schemas:
             if route.body is not None:
                 wanted.append((route.body, "validation"))
         self._references, top = models_json_schema(list(dict.fromkeys(wanted)), by_alias=True, ref_template=_REF)
-        self.definitions: dict[str, Any] = top.get("$defs", {})
+        self.definitions: dict[str, Any] = _without_null_defaults(top.get("$defs", {}))
 
     def reply(self, route: Route) -> dict[str, Any]:
         """The schema of a route's reply, envelope included."""
@@ -100,6 +100,14 @@ class _Schemas:
     def body(self, model: type[BaseModel]) -> dict[str, Any]:
         """The schema of a body."""
         return dict(self._references[(model, "validation")])
+
+
+def _without_null_defaults(schema: Any) -> Any:
+    """A field that may be absent has no default to show; null would not even be valid there."""
+    if isinstance(schema, dict):
+        kept = {key: value for key, value in schema.items() if not (key == "default" and value is None)}
+        return {key: _without_null_defaults(value) for key, value in kept.items()}
+    return [_without_null_defaults(each) for each in schema] if isinstance(schema, list) else schema
 
 
 def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
@@ -161,8 +169,7 @@ def _plain(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
     options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
     if len(options) == 1:
         schema = {**{key: value for key, value in schema.items() if key != "anyOf"}, **options[0]}
-    kept = {key: value for key, value in schema.items() if key not in ("title", "default") or value is not None}
-    return kept if kept.get("default", 0) is not None else {k: v for k, v in kept.items() if k != "default"}
+    return _without_null_defaults({key: value for key, value in schema.items() if key != "title"})
 
 
 def _header_parameters(route: Route) -> Iterable[dict[str, Any]]:

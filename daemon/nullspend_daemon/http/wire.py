@@ -14,7 +14,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema, PydanticCustomError, from_json
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema, from_json
 
 from nullspend_daemon.contract.clock import from_iso
 from nullspend_daemon.contract.ids import InvalidId, Kind, parse_id, parse_uuid
@@ -71,13 +71,42 @@ def _query_number(value: Any) -> Any:
     return (value.strip() or "0") if isinstance(value, str) else value
 
 
-Int = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
-Count = Annotated[Int, Field(ge=0, le=MAX_MICRODOLLARS)]
-Microdollars = Annotated[Int, Field(ge=0, le=MAX_MICRODOLLARS)]
-PositiveMicrodollars = Annotated[Int, Field(gt=0, le=MAX_MICRODOLLARS)]
-QueryInt = Annotated[int, BeforeValidator(_query_number)]
+class _Bounds:
+    """An integer between two bounds, read by `reader` first; the bounds stand in the JSON Schema as well."""
+
+    def __init__(self, low: int, high: int, reader: Callable[[Any], Any], *, strict: bool) -> None:
+        self._inner = core_schema.int_schema(ge=low, le=high, strict=strict)
+        self._reader = reader
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._reader, self._inner)
+
+
+def whole(low: int, high: int) -> Any:
+    """An integer of a body from `low` to `high`."""
+    return _Bounds(low, high, _whole, strict=True)
+
+
+def whole_text(low: int, high: int) -> Any:
+    """An integer of a query from `low` to `high`, written as text."""
+    return _Bounds(low, high, _query_number, strict=False)
+
+
+Count = Annotated[int, whole(0, MAX_MICRODOLLARS)]
+Microdollars = Annotated[int, whole(0, MAX_MICRODOLLARS)]
+PositiveMicrodollars = Annotated[int, whole(1, MAX_MICRODOLLARS)]
 TagKey = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 TagValue = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00]*$")]
+Email = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        to_lower=True,
+        max_length=254,
+        pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+$",
+    ),
+]
+"""An email address, in lower case."""
 Tags = Annotated[dict[TagKey, TagValue], Field(max_length=10)]
 
 

@@ -8,13 +8,13 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from nullspend_daemon.contract.ids import InvalidId, Kind, parse_id
-from nullspend_daemon.http.wire import Absent, Int, Microdollars, PositiveMicrodollars, Wire
+from nullspend_daemon.http.wire import Absent, Microdollars, PositiveMicrodollars, Wire, whole
 
 EntityType = Literal["user", "api_key", "tag", "customer"]
 Policy = Literal["strict_block", "soft_block", "warn"]
 Interval = Literal["daily", "weekly", "monthly", "yearly"]
-Seconds = Annotated[Int, Field(ge=10, le=3600)]
-Percent = Annotated[Int, Field(ge=1, le=100)]
+Seconds = Annotated[int, whole(10, 3600)]
+Percent = Annotated[int, whole(1, 100)]
 
 DEFAULT_THRESHOLDS = (50, 80, 90, 95)
 DEFAULT_SECONDS = 60

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
 from nullspend_daemon.contract.ids import InvalidId, Kind, parse_id
 from nullspend_daemon.contract.money import usd_text
 from nullspend_daemon.errors import InvalidKey
 from nullspend_daemon.http.route import Call, Document, Record
 from nullspend_daemon.http.windows import Window, WindowQuery, average, date_of, shown
-from nullspend_daemon.http.wire import QueryInt
+from nullspend_daemon.http.wire import whole_text
 from nullspend_daemon.ledger.rollups import CUSTOMER_LABEL, tag_label
 from nullspend_daemon.resources.cost_events.csv import attachment, csv_text
 from nullspend_daemon.resources.cost_events.summary import key_names
@@ -41,7 +41,7 @@ class AttributionDetailQuery(WindowQuery):
 class AttributionQuery(AttributionDetailQuery):
     """Query of GET /api/cost-events/attribution."""
 
-    limit: Annotated[QueryInt, Field(ge=1, le=500)] = 100
+    limit: Annotated[int, whole_text(1, 500)] = 100
     format: Literal["json", "csv"] = "json"
 
 

@@ -10,23 +10,23 @@ from nullspend_daemon.http.wire import (
     Absent,
     CostEventCursor,
     Count,
-    Int,
     Microdollars,
     Moment,
     PageCursor,
     Query,
-    QueryInt,
     Tags,
     Wire,
     id_field,
     sized,
+    whole,
+    whole_text,
 )
 
 Source = Literal["proxy", "api", "mcp", "sdk"]
 EventType = Literal["llm", "tool", "custom"]
 BudgetStatus = Literal["skipped", "approved", "denied"]
 TraceId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
-Signed = Annotated[Int, Field(ge=-MAX_MICRODOLLARS, le=MAX_MICRODOLLARS)]
+Signed = Annotated[int, whole(-MAX_MICRODOLLARS, MAX_MICRODOLLARS)]
 
 
 class CostBreakdown(Wire):
@@ -110,7 +110,7 @@ class EventFilters(Query):
 class ListCostEvents(EventFilters):
     """Query of GET /api/cost-events."""
 
-    limit: Annotated[QueryInt, Field(ge=1, le=100)] = 25
+    limit: Annotated[int, whole_text(1, 100)] = 25
     cursor: CostEventCursor | None = None
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from nullspend_daemon.http.wire import Absent, KeyCursor, PageCursor, Query, QueryInt, Tags, Wire, sized, trimmed
+from nullspend_daemon.http.wire import Absent, KeyCursor, PageCursor, Query, Tags, Wire, sized, trimmed, whole_text
 
 Name = Annotated[str, trimmed(1, 50)]
 Models = Annotated[list[Annotated[str, sized(1, 100)]], Field(max_length=50)]
@@ -53,7 +53,7 @@ class UpdateKey(Wire):
 class ListKeys(Query):
     """Query of GET /api/keys."""
 
-    limit: Annotated[QueryInt, Field(ge=1, le=100)] = 50
+    limit: Annotated[int, whole_text(1, 100)] = 50
     cursor: KeyCursor | None = None
 
 
