@@ -173,8 +173,18 @@ def _issues(error: ValidationError) -> ValidationFailed:
     return ValidationFailed.of(found)
 
 
+def _refuse_constants(raw: bytes) -> None:
+    """NaN and Infinity are no JSON, though the parser of models takes them; a text that holds the words is fine."""
+    if b"NaN" in raw or b"Infinity" in raw:
+        try:
+            from_json(raw, allow_inf_nan=False)
+        except ValueError:
+            raise InvalidJson() from None
+
+
 def read_body(model: type[M], raw: bytes) -> M:
     """The body as `model`. Raises InvalidJson, or ValidationFailed with every issue."""
+    _refuse_constants(raw)
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
