@@ -31,6 +31,8 @@ def open_current(path: Path) -> sqlite3.Connection:
         return _open(path)
     except sqlite3.Error as error:
         raise StartupError(_sentence(path, error)) from error
+    except OSError as error:
+        raise StartupError(f"{path} cannot be opened: {error.strerror}. Use another --data-dir.") from error
 
 
 def _open(path: Path) -> sqlite3.Connection:
