@@ -23,15 +23,22 @@ from nullspend_daemon.http.parts import Parts
 from nullspend_daemon.http.route import Route
 from nullspend_daemon.http.server import Runner
 from nullspend_daemon.http.store import Store
-from nullspend_daemon.local import datadir
+from nullspend_daemon.local import app_pages, datadir
 from nullspend_daemon.local import routes as local_routes
 from nullspend_daemon.local.bootstrap import Owner, bootstrap
 from nullspend_daemon.local.control import kept_offset
+from nullspend_daemon.resources.audit import routes as audit
+from nullspend_daemon.resources.billing import routes as billing
 from nullspend_daemon.resources.budgets import routes as budgets
 from nullspend_daemon.resources.cost_events import routes as cost_events
+from nullspend_daemon.resources.customers import routes as customers
+from nullspend_daemon.resources.customers.sync import sync_forever
 from nullspend_daemon.resources.health import routes as health
 from nullspend_daemon.resources.keys import routes as keys
+from nullspend_daemon.resources.margins import routes as margins
+from nullspend_daemon.resources.orgs import routes as orgs
 from nullspend_daemon.resources.session import routes as session
+from nullspend_daemon.resources.tool_costs import routes as tool_costs
 from nullspend_daemon.settings import Settings
 from nullspend_daemon.store import identity
 from nullspend_daemon.store.database import Database
@@ -49,8 +56,16 @@ ROUTES: list[Route] = [
     *keys.ROUTES,
     *budgets.ROUTES,
     *cost_events.ROUTES,
+    *orgs.ROUTES,
+    *audit.ROUTES,
+    *tool_costs.ROUTES,
+    *billing.ROUTES,
+    *customers.ROUTES,
+    *margins.ROUTES,
     *local_routes.ROUTES,
 ]
+PAGES: list[Route] = [*app_pages.ROUTES]
+"""Served as well, for people with a browser; no part of the API and its description."""
 
 
 @dataclass(slots=True)
@@ -92,7 +107,10 @@ class Daemon:
         parts = self._assemble(database, clock, secret)
         runner = Runner(self._application(parts), shutdown_timeout=GRACE_SECONDS)
         await runner.setup()
-        working = asyncio.create_task(background.run_forever(parts.store, self.settings))
+        working = [
+            asyncio.create_task(background.run_forever(parts.store, self.settings)),
+            asyncio.create_task(sync_forever(parts)),
+        ]
         try:
             self.url = await _listen(runner, self.settings)
             parts.publish_owner(owner)
@@ -100,7 +118,8 @@ class Daemon:
             self.on_ready(self._readiness())
             await self._ending.wait()
         finally:
-            working.cancel()
+            for task in working:
+                task.cancel()
             await runner.cleanup()
 
     def _assemble(self, database: Database, clock: Clock, secret: bytes) -> Parts:
@@ -141,7 +160,7 @@ class Daemon:
         )
         dispatcher = Dispatcher(parts, authenticator)
         application = web.Application(middlewares=[shield(settings, by_address)], client_max_size=0)
-        for route in ROUTES:
+        for route in (*ROUTES, *PAGES):
             application.router.add_route(route.method, route.path, dispatcher.serve(route))
         return application
 

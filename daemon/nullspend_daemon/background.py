@@ -9,6 +9,7 @@ from nullspend_daemon.http.store import Store
 from nullspend_daemon.ledger import budgets
 from nullspend_daemon.ledger.periods import DAY_MS
 from nullspend_daemon.ledger.retention import drop_old_events
+from nullspend_daemon.payments import simulator
 from nullspend_daemon.settings import Settings
 from nullspend_daemon.store import idempotency
 from nullspend_daemon.store.transaction import Tx
@@ -33,7 +34,14 @@ def cut_outbox(tx: Tx) -> int:
 
 def tasks(settings: Settings) -> tuple[Task, ...]:
     """What must be brought up to date. Each task does a slice in one transaction and returns how much it did."""
-    due: list[Task] = [budgets.store_lapsed, drop_ended_sessions, idempotency.drop_lapsed, cut_outbox]
+    due: list[Task] = [
+        budgets.store_lapsed,
+        drop_ended_sessions,
+        idempotency.drop_lapsed,
+        cut_outbox,
+        simulator.advance_due,
+        simulator.drop_old_sessions,
+    ]
     if settings.retention_days is not None:
         keep_ms = settings.retention_days * DAY_MS
         due.append(lambda tx: drop_old_events(tx, keep_ms))

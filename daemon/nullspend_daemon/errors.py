@@ -2,13 +2,16 @@
 
 NullSpendError
 |- BadRequest            400  InvalidJson MalformedRequest ValidationFailed InvalidKey SpendCapExceeded InvalidOrigin
+|  `- BillingRefused         InvalidInput NoSubscription SubscriptionExists StripeValidationFailed MissingSignature
+|                            SignatureInvalid NothingBought
 |- Unauthenticated       401
 |- Refused               403  Forbidden ConfigurationError CsrfRejected
 |- Missing               404  NotFound MethodNotAllowed(405)
-|- Clash                 409  LimitExceeded Conflict
+|- Clash                 409  LimitExceeded Conflict EventInProgress
+|- Expired               410
 |- Unreadable                 PayloadTooLarge(413) UnsupportedMediaType(415) MisdirectedRequest(421)
 |- TooFast               429  RateLimitExceeded RateLimited
-`- Unavailable           5xx  InternalError ServiceUnavailable RequestInProgress
+`- Unavailable           5xx  InternalError Misconfigured WebhookProcessingError ServiceUnavailable RequestInProgress
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,6 +85,44 @@ class InvalidOrigin(BadRequest):
     code = "invalid_origin"
 
 
+class BillingRefused(BadRequest):
+    """A billing request that does not fit what the organization has, or what Stripe says of it."""
+
+
+class InvalidInput(BillingRefused):
+    code = "invalid_input"
+
+
+class NoSubscription(BillingRefused):
+    code = "no_subscription"
+
+
+class SubscriptionExists(BillingRefused):
+    code = "subscription_exists"
+
+
+class StripeValidationFailed(BillingRefused):
+    code = "stripe_validation_failed"
+
+
+class MissingSignature(BillingRefused):
+    code = "missing_signature"
+
+
+class SignatureInvalid(BillingRefused):
+    code = "signature_invalid"
+
+
+class NothingBought(BillingRefused):
+    """A checkout session without a subscription or a customer: of all `not_found` the one that is a 400."""
+
+    code = "not_found"
+
+    @property
+    def status(self) -> int:
+        return 400
+
+
 class Unauthenticated(NullSpendError):
     code = "authentication_required"
 
@@ -122,6 +163,17 @@ class Conflict(Clash):
     code = "conflict"
 
 
+class EventInProgress(Clash):
+    code = "event_in_progress"
+
+
+class Expired(NullSpendError):
+    """What was asked for has lapsed; that it did is noted in the same transaction."""
+
+    code = "expired"
+    commits = True
+
+
 class PayloadTooLarge(NullSpendError):
     code = "payload_too_large"
 
@@ -151,6 +203,16 @@ class InternalError(Unavailable):
 
     def __init__(self, message: str = "An unexpected error happened; the daemon's log has the details.") -> None:
         super().__init__(message)
+
+
+class Misconfigured(Unavailable):
+    """This server lacks something it needs: a setting, an extra, a key that works."""
+
+    code = "server_error"
+
+
+class WebhookProcessingError(Unavailable):
+    code = "webhook_processing_error"
 
 
 class ServiceUnavailable(Unavailable):

@@ -47,7 +47,7 @@ CODES: dict[str, Code] = {
     "mandate_violation": Code((403,), "The key does not allow this provider or model.", "nullspend keys get KEY"),
     # What is there.
     "not_found": Code(
-        (404,), "There is no such object in this organization.", "Use the list command of the same noun."
+        (404, 400), "There is no such object in this organization.", "Use the list command of the same noun."
     ),
     "budget_entity_not_found": Code((404,), "The budget to increase does not exist.", "nullspend budgets list"),
     "method_not_allowed": Code((405,), "The path exists, this method does not."),

@@ -1,9 +1,11 @@
 """One request through one route: auth, path, body, query, handler, reply. All of /api and /_local goes this way."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 from pydantic_core import to_json
@@ -23,6 +25,7 @@ from nullspend_daemon.store.transaction import Tx
 
 MOST_IDEMPOTENCY_KEY = 200
 DUPLICATE_WAIT_SECONDS = 1.0
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 AnyCall = Call[Any, Any]
 
 
@@ -86,6 +89,7 @@ class Dispatcher:
         return self._reply(request, admission, call, outcome)
 
     async def _read(self, route: Route, request: web.Request, caller: Caller) -> AnyCall:
+        _check_encoding(route, request)
         params = {name: read(request.match_info[name]) for name, read in route.params.items()}
         call: AnyCall = Call(caller, None, None, params, request.headers, self._parts, role_needed=route.auth.role)
         if route.before_body is not None:
@@ -149,6 +153,18 @@ class Dispatcher:
             value = self._authenticator.signer.sign(*active_org)
             reply.set_cookie(ORG_COOKIE, value, max_age=ORG_COOKIE_SECONDS, httponly=True, samesite="Lax", path="/")
         return reply
+
+
+def _check_encoding(route: Route, request: web.Request) -> None:
+    """Raises ValidationFailed for a path whose percent-encoding is broken: what it names cannot be known."""
+    path = request.rel_url.raw_path
+    if route.params and "%" in path:
+        try:
+            if _BROKEN_ESCAPE.search(path):
+                raise ValueError
+            unquote_to_bytes(path).decode()
+        except ValueError:
+            raise ValidationFailed.at(list(route.params)[-1:], "The path is not valid percent-encoded UTF-8") from None
 
 
 def _written(route: Route, tx: Tx, call: AnyCall) -> Outcome:

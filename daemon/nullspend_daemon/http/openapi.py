@@ -18,13 +18,18 @@ _SECURITY: dict[str, dict[str, Any]] = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-NullSpend-Key"},
     "bearerKey": {"type": "http", "scheme": "bearer", "description": "An API key, on /api/* only."},
     "session": {"type": "apiKey", "in": "cookie", "name": "nullspend_session"},
+    "cronSecret": {"type": "http", "scheme": "bearer", "description": "NULLSPEND_CRON_SECRET."},
     "adminToken": {"type": "http", "scheme": "bearer", "description": "The state file's adminToken."},
 }
 _BY_AUTH: dict[str, tuple[str, ...]] = {
     "key": ("apiKey", "bearerKey"),
     "session": ("session",),
+    "org": ("session",),
+    "cron": ("cronSecret", "session"),
     "either": ("apiKey", "bearerKey", "session"),
     "admin": ("adminToken",),
+    "signature": (),
+    "page": (),
     "public": (),
 }
 _ALWAYS = ("csrf_rejected", "invalid_origin", "misdirected_request", "internal_error", "service_unavailable")
@@ -206,11 +211,11 @@ def _errors(route: Route) -> dict[int, list[str]]:
     codes = [*_ALWAYS, *route.errors]
     if route.body is not None:
         codes += _WITH_BODY
-    if route.query is not None or route.params:
+    if route.query is not None or route.params or route.auth.kind == "org":
         codes.append("validation_error")
     if route.auth.kind in ("key", "either"):
         codes += _WITH_KEY
-    elif route.auth.kind in ("session", "admin"):
+    elif route.auth.kind in ("session", "org", "cron", "admin"):
         codes += ["authentication_required", "forbidden", "rate_limit_exceeded"]
     if route.idempotent:
         codes.append("request_in_progress")

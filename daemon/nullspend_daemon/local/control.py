@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from nullspend_daemon import API_VERSION, __version__
-from nullspend_daemon.contract.clock import TestClock, to_iso, to_iso_or_none
-from nullspend_daemon.contract.ids import new_uuid
+from nullspend_daemon.contract.clock import TestClock, to_iso
 from nullspend_daemon.errors import Conflict, NotFound, ServiceUnavailable, ValidationFailed
 from nullspend_daemon.http.auth import bears_token
 from nullspend_daemon.http.route import Call, Record
 from nullspend_daemon.ledger.check import find_differences, repair
 from nullspend_daemon.local.bootstrap import Owner, ensure_owner, keep_default_key
 from nullspend_daemon.local.models import Backup, Check, MoveClock, Reset, SetPlan
-from nullspend_daemon.store import identity
+from nullspend_daemon.payments import simulator
+from nullspend_daemon.store import identity, subscriptions
 from nullspend_daemon.store.connection import connect
 from nullspend_daemon.store.schema import user_tables
-from nullspend_daemon.store.transaction import Row, Tx
+from nullspend_daemon.store.transaction import Tx
 
 EXTENSIONS = ["createdAfter", "createdBefore", "customerId"]
 """Query parameters this server takes beyond the hosted one's; a client sends them only to a server that lists them."""
@@ -108,25 +108,7 @@ def set_plan(tx: Tx, call: Call[SetPlan, None]) -> Record:
     if body.tier is None:
         tx.execute("DELETE FROM subscriptions WHERE org_id = ?", (org_id,))
         return {"data": None}
-    tx.execute(
-        "INSERT INTO subscriptions (org_id, id, tier, status, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)"
-        " ON CONFLICT (org_id) DO UPDATE SET tier = ?3, status = ?4, updated_at = ?5",
-        (org_id, new_uuid(tx.now_ms), body.tier, body.status, tx.now_ms),
-    )
-    row = tx.one("SELECT * FROM subscriptions WHERE org_id = ?", (org_id,))
-    return {"data": row and _subscription(row)}
-
-
-def _subscription(row: Row) -> Record:
-    return {
-        "id": row["id"],
-        "tier": row["tier"],
-        "status": row["status"],
-        "currentPeriodStart": to_iso_or_none(row["current_period_start"]),
-        "currentPeriodEnd": to_iso_or_none(row["current_period_end"]),
-        "cancelAtPeriodEnd": bool(row["cancel_at_period_end"]),
-        "createdAt": to_iso(row["created_at"]),
-    }
+    return {"data": subscriptions.record(simulator.grant(tx, org_id, body.tier, body.status))}
 
 
 async def reset(call: Call[Reset, None]) -> Record:

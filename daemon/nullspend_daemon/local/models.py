@@ -2,21 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, StringConstraints, model_validator
+from pydantic import ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from nullspend_daemon.contract.ids import Kind
-from nullspend_daemon.http.wire import Absent, Count, Moment, Query, Wire, id_field, sized, trimmed
+from nullspend_daemon.http.wire import Absent, Count, Email, Moment, Query, Wire, id_field, sized, trimmed
 
-Email = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True,
-        to_lower=True,
-        max_length=254,
-        pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+$",
-    ),
-]
 UserId = Annotated[str, id_field(Kind.USER)]
 OrgId = Annotated[str, id_field(Kind.ORG)]
 
@@ -130,24 +121,6 @@ class SetPlan(Wire):
     tier: Literal["free", "pro", "enterprise"] | None
     status: Annotated[str, sized(1, 50)] = "active"
     org_id: Absent[OrgId] = None
-
-
-class Subscription(Wire):
-    """A subscription as GET /api/stripe/subscription shows it."""
-
-    id: str
-    tier: Literal["free", "pro", "enterprise"]
-    status: str
-    current_period_start: str | None
-    current_period_end: str | None
-    cancel_at_period_end: bool
-    created_at: str
-
-
-class PlanReply(Wire):
-    """The subscription, or null when it was removed."""
-
-    data: Subscription | None
 
 
 class MoveClock(Wire):

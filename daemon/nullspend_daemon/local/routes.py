@@ -2,7 +2,7 @@
 
 from nullspend_daemon.http.openapi import get_document
 from nullspend_daemon.http.route import ADMIN, PUBLIC, Route
-from nullspend_daemon.local import control, people
+from nullspend_daemon.local import billing, control, people
 from nullspend_daemon.local.models import (
     AnyObject,
     BackedUp,
@@ -12,16 +12,17 @@ from nullspend_daemon.local.models import (
     Info,
     MoveClock,
     Now,
-    PlanReply,
     Reset,
     SetPlan,
     Success,
 )
+from nullspend_daemon.resources.billing.models import SubscriptionReply
 
 ROUTES = [
     Route(method="GET", path="/_local/info", auth=PUBLIC, reply=Info, runs=control.get_info),
     Route(method="GET", path="/_local/openapi.json", auth=PUBLIC, reply=AnyObject, runs=get_document),
     *people.ROUTES,
+    *billing.ROUTES,
     Route(method="GET", path="/_local/clock", auth=ADMIN, reply=Now, runs=control.get_clock, errors=("conflict",)),
     Route(
         method="POST",
@@ -37,7 +38,7 @@ ROUTES = [
         path="/_local/plan",
         auth=ADMIN,
         body=SetPlan,
-        reply=PlanReply,
+        reply=SubscriptionReply,
         writes=control.set_plan,
         errors=("not_found",),
     ),

@@ -1,11 +1,27 @@
 """The audit log: one row an administrative change, in the transaction of the change."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic_core import to_json
 
 from nullspend_daemon.contract.ids import new_uuid
 from nullspend_daemon.store.transaction import Tx
+
+
+class Actor(Protocol):
+    """Whoever changes something in an org."""
+
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def org_id(self) -> str: ...
+
+
+def record_of(
+    tx: Tx, actor: Actor, action: str, resource: tuple[str, str | None], metadata: dict[str, Any] | None = None
+) -> None:
+    """As `record`, for what `actor` did in the org they act in."""
+    record(tx, org_id=actor.org_id, actor_id=actor.user_id, action=action, resource=resource, metadata=metadata)
 
 
 def record(

@@ -1,0 +1,16 @@
+"""/api/audit-log"""
+
+from nullspend_daemon.http.route import Route, session
+from nullspend_daemon.resources.audit import service
+from nullspend_daemon.resources.audit.models import AuditPage, ListAudit
+
+ROUTES = [
+    Route(
+        method="GET",
+        path="/api/audit-log",
+        auth=session("admin"),
+        query=ListAudit,
+        reply=AuditPage,
+        reads=service.list_audit,
+    ),
+]

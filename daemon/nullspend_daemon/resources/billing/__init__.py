@@ -1,0 +1,1 @@
+"""NullSpend's own billing: orgs 7."""

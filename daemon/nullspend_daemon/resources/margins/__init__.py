@@ -1,0 +1,1 @@
+"""Margins: what customers pay against what they cost. Orgs 9."""

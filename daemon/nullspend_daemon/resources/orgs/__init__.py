@@ -1,0 +1,1 @@
+"""Organizations, their members, invitations and upgrade URLs: orgs 1, 2."""

@@ -1,0 +1,1 @@
+"""What a call of a tool costs: orgs 5."""
