@@ -26,10 +26,15 @@ def columns(names: Names, glyphs: Glyphs, *, limit: str = _LIMIT) -> tuple[Colum
         column(_SPENT, "SPENT", money, right=True),
         column("remainingMicrodollars", "LEFT", money, right=True, value=lambda row: max(0, row[limit] - row[_SPENT])),
         column("used", value=lambda row: _Used(row, limit), show=lambda used: used.cell(glyphs)),
-        column("policy", show=lambda policy: str(policy).removesuffix("_block")),
+        column("policy", show=shown_policy),
         column("resetsAt", "RESETS", lambda time: show_time(time)[:10], value=_resets_at, absent="never"),
         column("id", wide=True),
     )
+
+
+def shown_policy(policy: Any) -> str:
+    """`strict`, `soft` or `warn`: what `--policy` takes."""
+    return str(policy).removesuffix("_block")
 
 
 class _Used(int):

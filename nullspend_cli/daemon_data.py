@@ -1,20 +1,22 @@
 """The daemon's data as the command handles it: what it says about itself, its log, backups, its files."""
 
 import shutil
-import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from nullspend_cli.client import Auth, Client
 from nullspend_cli.problems import Missing, Problem, ServerError
+from nullspend_cli.render import plain
 from nullspend_cli.replies import Record
 
 DATABASE = "nullspend.db"
+APPLICATION_ID = int.from_bytes(b"NSPL")
+"""What the daemon stamps its database files with."""
 _WITH_DATABASE = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 _ALL = (*_WITH_DATABASE, "daemon.json", "secret.key", "default-key")
-_FOLLOW_SECONDS = 0.2
+_NAMED = 20
 
 
 def check(client: Client, *, repair: bool) -> Record:
@@ -26,34 +28,18 @@ def check(client: Client, *, repair: bool) -> Record:
             raise
         raise Problem(
             f"The daemon at {client.place.origin} is of a version that cannot check itself.",
-            next="nullspend daemon restart, after an upgrade",
+            next="nullspend daemon restart",
         ) from None
 
 
-def new_log_lines(folder: Path) -> Iterator[str]:
-    """Lines as they are added to the log, also across its rotation; never ends."""
-    log = folder / "daemon.log"
-    (position, inode), rest = _size_and_inode(log), ""
-    while True:
-        size, now_inode = _size_and_inode(log)
-        if now_inode != inode or size < position:
-            position, inode = 0, now_inode
-        if size > position:
-            with log.open("rb") as file:
-                file.seek(position)
-                rest += file.read().decode("utf-8", "replace")
-                position = file.tell()
-            *whole, rest = rest.split("\n")
-            yield from whole
-        time.sleep(_FOLLOW_SECONDS)
-
-
-def _size_and_inode(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return 0, 0
-    return found.st_size, found.st_ino
+def disagreement(found: Record) -> Problem:
+    """What to end with when figures differ from their events: each is named, or the first ones of many."""
+    differences = [plain(difference) for difference in found.get("differences", [])]
+    more = len(differences) - _NAMED
+    lines = [*differences[:_NAMED], f"and {more:,} more; --json lists them all"] if more > 0 else differences
+    return Problem(
+        "The figures and their events do not agree.", lines=tuple(lines), next="nullspend daemon check --repair"
+    )
 
 
 def backup_target(given: Path | None) -> Path:
@@ -75,15 +61,15 @@ def check_backup(path: Path) -> None:
 
     uri = f"file:{pathname2url(str(path.absolute()))}?mode=ro&immutable=1"
     try:
-        connection = sqlite3.connect(uri, uri=True)
-        try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        finally:
-            connection.close()
+            stamp = connection.execute("PRAGMA application_id").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        found = str(error)
+        found, stamp = str(error), 0
+    if found == "ok" and stamp != APPLICATION_ID:
+        found = "it is not one of NullSpend"
     if found != "ok":
-        raise Problem(f"{path} is not a whole database: {found}.", next="nullspend daemon backup, to make one")
+        raise Problem(f"{path} is no backup of a database: {found}.", next="nullspend daemon backup")
 
 
 def restore(source: Path, folder: Path) -> Path | None:
@@ -114,11 +100,19 @@ def remove_files(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     with _locked(folder):
-        logs = [path.name for path in folder.glob("daemon.log*")]
-        names = [name for name in (*_ALL, *logs) if (folder / name).exists()]
-        for name in names:
-            (folder / name).unlink()
-    return names
+        return remove_copies(folder) + _unlink(folder / name for name in _ALL) + _unlink(folder.glob("daemon.log*"))
+
+
+def remove_copies(folder: Path) -> list[str]:
+    """Deletes the databases that were set aside before a restore or an upgrade: they hold the same data."""
+    return _unlink(folder.glob("nullspend.before-*"))
+
+
+def _unlink(paths: Iterable[Path]) -> list[str]:
+    found = [path for path in paths if path.exists()]
+    for path in found:
+        path.unlink()
+    return [path.name for path in found]
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from subprocess import Popen
 from typing import Any, NamedTuple
 
 from nullspend_cli import processes, transport
+from nullspend_cli.logs import Log
 from nullspend_cli.problems import Problem, Unreachable
 from nullspend_cli.settings import data_dir
 
@@ -132,7 +133,7 @@ def _did_not_start(stderr: Any, folder: Path, sentence: str) -> Problem:
     """What the daemon wrote to its error output, else the end of its log, below one sentence."""
     stderr.seek(0)
     said = stderr.read().decode("utf-8", "replace").strip().splitlines()
-    lines = said or log_tail(folder, 10)
+    lines = said or Log(folder).tail(10)
     return Problem(sentence, lines=tuple(lines[-10:]), next="nullspend daemon logs" if lines and not said else "")
 
 
@@ -140,6 +141,7 @@ def stop(state: State) -> None:
     """Ends the daemon and waits until it is gone. Raises Problem when it does not end in time."""
     headers = {"Authorization": f"Bearer {state.admin_token}", "Content-Type": "application/json"}
     asked = transport.send(state.url, "POST", "/_local/stop", headers, b"{}")
+    transport.close()  # a graceful stop waits for connections, this one included
     if asked.status != 202:
         processes.end(state.pid)
     deadline = time.monotonic() + STOP_SECONDS
@@ -159,14 +161,3 @@ def _is_gone(state: State) -> bool:
         return not processes.alive(state.pid)
     left = read_state(Path(state.data_dir))
     return left is None or left.started_at != state.started_at
-
-
-def log_tail(folder: Path, count: int) -> list[str]:
-    """The last `count` lines of the daemon's log; empty when there is none."""
-    try:
-        with (folder / "daemon.log").open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - max(4096, count * 400)))
-            return file.read().decode("utf-8", "replace").splitlines()[-count:]
-    except OSError:
-        return []

@@ -105,9 +105,11 @@ class Output:
         else:
             self.record(row, [tables.column(field) for field in row], id_field=id_field)
 
-    def text(self, text: str) -> None:
+    def text(self, text: str, *, at_once: bool = False) -> None:
         """Text that is the data itself, such as a script or export lines. It must be safe to print as it is."""
         self._write([text])
+        if at_once:
+            self.terminal.stdout.flush()
 
     def page(self, text: str) -> None:
         """Long text for a person."""

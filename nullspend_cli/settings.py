@@ -62,11 +62,11 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "format",
             "table",
-            "How lists and records are printed: table, json, jsonl, csv or ids.",
+            "How to print: table, json, jsonl, csv or ids.",
             _one_of(*FORMATS),
         ),
         Setting("limit", 50, "How many rows a list shows; 0 shows all.", _rows),
-        Setting("pager", "auto", "The pager for output longer than the screen: a command, auto or off.", str),
+        Setting("pager", "auto", "Pager for long output: a command, auto or off.", str),
     )
 }
 

@@ -54,7 +54,7 @@ class Terminal:
 
     def styled(self, text: str, style: str, stream: TextIO | None = None) -> str:
         """`text` in a style, where there is colour."""
-        if not style or not self.has_color(stream or self.stdout):
+        if not style or not text or not self.has_color(stream or self.stdout):
             return text
         return f"\x1b[{_SGR[style]}m{text}\x1b[0m"
 

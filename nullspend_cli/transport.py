@@ -4,7 +4,6 @@ Python's own HTTP client, because it is loaded in a third of the time of any oth
 (pools, redirects, automatic retries) is what this command must not have.
 """
 
-import functools
 import select
 import ssl
 from collections.abc import Mapping
@@ -60,6 +59,9 @@ class _Connection:
     def __init__(self, origin: str) -> None:
         self._http, self._prefix = _open_way(origin)
 
+    def close(self) -> None:
+        self._http.close()
+
     def connect(self) -> None:
         """Raises OSError when nobody answers."""
         if self._http.sock is not None and select.select([self._http.sock], [], [], 0)[0]:
@@ -112,12 +114,18 @@ def _proxy(scheme: str, netloc: str) -> tuple[str, int] | None:
     return (parts.hostname, parts.port or 8080) if parts.hostname else None
 
 
-_connection = functools.cache(_Connection)
+_connections: dict[str, _Connection] = {}
+
+
+def close() -> None:
+    """Ends all connections; a process that ends anyway need not."""
+    while _connections:
+        _connections.popitem()[1].close()
 
 
 def send(origin: str, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
     """One request, no retry, no redirect. `target` is path and query. Raises Unreachable when no reply comes back."""
-    connection, connected = _connection(origin), False
+    connection, connected = _connections.get(origin) or _connections.setdefault(origin, _Connection(origin)), False
     try:
         connection.connect()
         connected = True

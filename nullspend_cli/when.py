@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from nullspend_daemon.contract.clock import from_iso, to_iso
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_PART = r"(\d{1,9})(ms|s|m|h|d|w)"
-_DAY = r"\d{4}-\d{2}-\d{2}"
+_PART = r"([0-9]{1,9})(ms|s|m|h|d|w)"
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
 class TimeError(ValueError):

@@ -1,4 +1,4 @@
-"""A machine of its own for tests: private folders, a clean environment, real processes of the daemon and the command."""
+"""A machine of its own for tests: private folders, a clean environment, real daemons and commands."""
 
 import json
 import os

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nullspend_cli.budgeting import Entity, changed_body, columns, details, status_columns
+from nullspend_cli.budgeting import Entity, changed_body, columns, details, shown_policy, status_columns
 from nullspend_cli.client import Auth
 from nullspend_cli.group import Noun
 from nullspend_cli.options import Limit, Yes, money_option
@@ -142,7 +142,9 @@ def set_(
 
 def _summary(budget: dict[str, Any]) -> str:
     every = budget.get("resetInterval")
-    return money(budget["maxBudgetMicrodollars"]) + (f" {every}" if every else "") + f", {budget['policy']}"
+    return (
+        money(budget["maxBudgetMicrodollars"]) + (f" {every}" if every else "") + f", {shown_policy(budget['policy'])}"
+    )
 
 
 @noun.verb()

@@ -1,6 +1,6 @@
 """The daemon of this machine."""
 
-import sys
+from itertools import starmap
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +9,10 @@ import typer
 from nullspend_cli import daemon_data, environment, local, processes
 from nullspend_cli.client import Auth
 from nullspend_cli.group import Noun
+from nullspend_cli.logs import Log
 from nullspend_cli.options import DATA_DIR, GLOBAL, READY_JSON, SERVER, STANDARD, Yes
 from nullspend_cli.problems import Problem, Usage
-from nullspend_cli.render import count, money, plain, size, visible
+from nullspend_cli.render import count, size, visible
 from nullspend_cli.replies import Record
 from nullspend_cli.run import Run
 from nullspend_cli.server_flags import command_flags, data_folder, flags_of_running
@@ -65,6 +66,13 @@ nullspend daemon wipe
 }
 _STARTING = (*SERVER, DATA_DIR, *STANDARD)
 _WITH_FOLDER = (DATA_DIR, *STANDARD)
+
+
+def _counted(name: str, number: int) -> str:
+    words = {"costEvents": "events", "pendingDeliveries": "deliveries to make"}.get(name, name)
+    return f"{count(number)} {words if number != 1 else words.replace('ies', 'y').removesuffix('s')}"
+
+
 STATUS = (
     column("url", "ADDRESS"),
     column("pid", "PROCESS"),
@@ -75,18 +83,7 @@ STATUS = (
     column("testClock", "TEST CLOCK"),
     column("dataDir", "DATA"),
     column("databaseBytes", "DATABASE", size),
-    column(
-        "counts",
-        "HOLDS",
-        lambda counts: ", ".join(f"{count(number)} {_WORDS.get(name, name)}" for name, number in counts.items()),
-    ),
-)
-_WORDS = {"costEvents": "events", "pendingDeliveries": "pending deliveries"}
-DIFFERENCES = (
-    column("entity"),
-    column("field"),
-    column("stored", show=money, right=True),
-    column("actual", show=money, right=True),
+    column("counts", "CONTENTS", lambda counts: ", ".join(starmap(_counted, counts.items()))),
 )
 
 noun = Noun(EXAMPLES)
@@ -111,7 +108,7 @@ def start(run: Run) -> None:
     words = "The daemon is running already on" if running else "The daemon listens on"
     run.out.result(f"{words} {state.url} (process {state.pid}).", _state_record(state), id_field="url")
     if running and command_flags(run, folder, only_server=True):
-        run.out.next("nullspend daemon restart, with the same options, to apply them")
+        run.out.next("nullspend daemon restart with the same options, to apply them")
 
 
 def _state_record(state: local.State) -> Record:
@@ -160,14 +157,13 @@ def logs(
 ) -> None:
     """Show the end of the daemon's log."""
     folder = data_folder(run)
-    tail = local.log_tail(folder, lines)
+    log = Log(folder)
+    tail = log.tail(lines)
     if not tail and not follow:
-        raise Problem(f"There is no log in {folder}.", next="nullspend daemon start")
-    run.out.text("".join(f"{visible(line)}\n" for line in tail))
-    if follow:
-        for line in daemon_data.new_log_lines(folder):
-            run.out.text(f"{visible(line)}\n")
-            sys.stdout.flush()
+        run.out.note(f"Nothing has been logged in {folder} yet.")
+    run.out.text("".join(f"{visible(line)}\n" for line in tail), at_once=True)
+    for line in log.follow() if follow else ():
+        run.out.text(f"{visible(line)}\n", at_once=True)
 
 
 @noun.verb(shared=(DATA_DIR, *GLOBAL))
@@ -231,11 +227,9 @@ def check(
     """Check the database, then every spend against its events. Exits 1 when they differ."""
     state = local.required(data_folder(run))
     found = daemon_data.check(run.client_of(state), repair=repair)
-    differences = found.get("differences", [])
-    run.out.result("Everything agrees." if found["ok"] else f"{len(differences)} figures differ.", found, id_field="ok")
+    run.out.result("The database is whole and every figure agrees." if found["ok"] else "", found, id_field="ok")
     if not found["ok"]:
-        lines = tuple(plain(difference) for difference in differences[:20])
-        raise Problem("The figures and their events do not agree.", lines=lines, next="nullspend daemon check --repair")
+        raise daemon_data.disagreement(found)
 
 
 @noun.verb(shared=_WITH_FOLDER)
@@ -246,6 +240,7 @@ def wipe(run: Run, yes: Yes = False) -> None:
     run.out.confirm(f"Delete all data in {folder}? This cannot be undone.", yes=yes)
     if state:
         run.client_of(state).post("/_local/reset", auth=Auth.ADMIN)
+        daemon_data.remove_copies(folder)
     removed = [] if state else daemon_data.remove_files(folder)
     gone = state is not None or bool(removed)
     run.out.result(

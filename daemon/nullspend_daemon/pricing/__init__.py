@@ -1,0 +1,1 @@
+"""What a model costs: rates, estimates, the usage and the cost of a reply."""

@@ -1,0 +1,1 @@
+"""The enforcing proxy in front of the providers."""
