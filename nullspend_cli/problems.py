@@ -39,6 +39,11 @@ _DENIALS = frozenset(
 _BY_STATUS = {401: 4, 403: 4, 404: 5, 410: 5}
 
 
+def exit_code_of(code: str, status: int) -> int:
+    """What the command ends with when a server answers with this error code and HTTP status."""
+    return 6 if code in _DENIALS else _BY_STATUS.get(status, 1)
+
+
 class Problem(Exception):
     """Something to tell a person. `next` is what to run or do, `lines` are details shown below the sentence."""
 
@@ -104,7 +109,7 @@ class ServerError(Problem):
             lines=tuple(_issue_line(issue) for issue in self.issues),
         )
         self.code = str(error.get("code") or f"http_{status}")
-        self.exit_code = 6 if self.code in _DENIALS else _BY_STATUS.get(status, 1)
+        self.exit_code = exit_code_of(self.code, status)
 
     @property
     def issues(self) -> list[dict[str, Any]]:

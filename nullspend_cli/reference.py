@@ -1,11 +1,13 @@
-"""docs/cli.md and the files in completions/, written from the command tree: `python -m nullspend_cli.reference`."""
+"""What is written from the code: docs/cli.md, docs/errors.md, completions/: `python -m nullspend_cli.reference`."""
 
 import sys
 from pathlib import Path
 from typing import Any
 
 from nullspend_cli import completion_scripts, main, tree
+from nullspend_cli.problems import exit_code_of
 from nullspend_cli.topics import TOPICS
+from nullspend_daemon.contract.codes import CODES
 
 _HEAD = """\
 # The command
@@ -14,6 +16,38 @@ Written from the command tree by `python -m nullspend_cli.reference`; a test fai
 Every page is what `nullspend ... --help` prints.
 
 """
+
+
+_ERRORS = """\
+# Errors
+
+Written from the table of codes by `python -m nullspend_cli.reference`; a test fails when it is stale.
+
+Every error of the API and of the proxy has one shape, and `code` is what a program should look at:
+
+```json
+{"error": {"code": "not_found", "message": "...", "details": null}}
+```
+
+A `validation_error` lists each wrong value in `details.issues` as `{"path": [...], "message": "..."}`. The command
+shows the message, what to run next, and ends with the exit code in the last column.
+
+| Code | HTTP | Meaning | What to do | Exit |
+|---|---|---|---|---|
+"""
+
+
+def errors() -> str:
+    """The whole of docs/errors.md."""
+    return _ERRORS + "".join(
+        f"| `{name}` | {', '.join(map(str, code.statuses))} | {code.meaning} | {_advice(code.next)} |"
+        f" {exit_code_of(name, code.statuses[0])} |\n"
+        for name, code in CODES.items()
+    )
+
+
+def _advice(advice: str) -> str:
+    return f"`{advice}`" if advice.startswith("nullspend ") else advice
 
 
 def page() -> str:
@@ -39,7 +73,7 @@ def files() -> dict[str, str]:
         f"completions/{name}": completion_scripts.script(shell, words)
         for shell, name in completion_scripts.FILES.items()
     }
-    return {"docs/cli.md": page(), **scripts}
+    return {"docs/cli.md": page(), "docs/errors.md": errors(), **scripts}
 
 
 def stale(project: Path) -> list[str]:
