@@ -3,8 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
@@ -57,9 +57,7 @@ class Client:
 
     def get(self, path: str, params: Mapping[str, Any] | None = None, *, auth: Auth = Auth.SESSION) -> Record:
         """The JSON object at `path`. Parameters that are None are left out."""
-        given = {name: value for name, value in (params or {}).items() if value is not None}
-        target = f"{path}?{urlencode(given)}" if given else path
-        return self._call("GET", target, None, auth, repeatable=True)
+        return self._call("GET", _with_query(path, params), None, auth, repeatable=True)
 
     def post(
         self, path: str, body: Record | None = None, *, auth: Auth = Auth.SESSION, once: str | bool = False
@@ -80,23 +78,48 @@ class Client:
     def pages(
         self,
         path: str,
-        kind: Kind,
+        kind: Kind | None,
         params: Mapping[str, Any] | None = None,
         *,
         limit: int = 0,
         auth: Auth = Auth.SESSION,
+        after: Record | None = None,
     ) -> Iterator[Record]:
-        """The rows of a cursor list, newest first, as many as `limit` (0 is all), fetched as they are wanted."""
-        cursor, left = None, limit or None
+        """The rows of a cursor list, newest first, as many as `limit` (0 is all), fetched as they are wanted. `after`
+        is the cursor to go on from."""
+        cursor, left = after and json.dumps(after), limit or None
         while left is None or left > 0:
             rows_wanted = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
             reply = self.get(path, {**(params or {}), "limit": rows_wanted, "cursor": cursor}, auth=auth)
             found = replies.rows(reply, kind)[:rows_wanted]
             yield from found
             left = None if left is None else left - len(found)
-            if not reply.get("cursor") or not found:
+            cursor = reply.get("cursor")
+            if not cursor or not found:
                 return
-            cursor = json.dumps(reply["cursor"])
+            cursor = cursor if isinstance(cursor, str) else json.dumps(cursor)
+
+    @contextmanager
+    def stream(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        auth: Auth = Auth.SESSION,
+        headers: Mapping[str, str] | None = None,
+        quiet_seconds: float = 60.0,
+    ) -> Generator[Iterator[bytes]]:
+        """The body of a GET as it arrives, on a connection of its own. Raises ServerError, Unreachable, NotSignedIn."""
+        target = _with_query(path, params)
+        sent = {**self._headers(auth, None), "Accept": "*/*", **(headers or {})}
+        url, started = self.place.origin + target, time.monotonic()
+        self._trace.request("GET", url, sent, None)
+        with transport.streaming(self.place.origin, target, sent, quiet_seconds) as reply:
+            elapsed = (time.monotonic() - started) * 1000
+            self._trace.reply("GET", url, reply.status, elapsed, reply.headers, b"")
+            if reply.status >= 300:
+                raise self._error(reply.answer(), auth)
+            yield reply.chunks()
 
     def _call(
         self,
@@ -212,3 +235,8 @@ class Client:
         if answer.status == 401 and auth is not Auth.KEY and self.place.daemon is None:
             return ServerError(401, envelope, next=renew_session(self.place))
         return ServerError(answer.status, envelope, next=answers.patience(answer))
+
+
+def _with_query(path: str, params: Mapping[str, Any] | None) -> str:
+    given = {name: value for name, value in (params or {}).items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path

@@ -55,7 +55,7 @@ class State:
     def client_with(self, key: str | None) -> "Client":
         return self.client_at(self.place, key)
 
-    def client_at(self, place: "Place", key: str | None = None) -> "Client":
+    def client_at(self, place: "Place", key: str | None = None, *, silent: bool = False) -> "Client":
         from nullspend_cli.client import Client
         from nullspend_cli.trace import Trace
 
@@ -64,8 +64,13 @@ class State:
             Trace(self.out.note, verbose=bool(self.given("verbose"))),
             person=self.given("person"),
             key=place.saved_key(key) if key else None,
-            waiting=self.terminal.waiting,
+            **({} if silent else {"waiting": self.terminal.waiting}),
         )
+
+    def connect(self) -> "Client":
+        from nullspend_cli.contexts import choose
+
+        return self.client_at(choose(self.given("context"), self.config), silent=True)
 
     @functools.cached_property
     def names(self) -> "Names":
@@ -99,6 +104,11 @@ class Run(typer.Context):
     def client_with(self, key: str | None) -> "Client":
         """Requests that use the saved key of this name, instead of the server's default one."""
         return self.state.client_with(key) if key else self.client
+
+    def connect(self) -> "Client":
+        """Requests to the chosen server as it is now: a daemon that was restarted has another address and token.
+        Without a spinner, for what goes on for long."""
+        return self.state.connect()
 
     def client_of(self, daemon: "local.State") -> "Client":
         """Requests to one daemon of this machine, whatever the chosen server is."""

@@ -6,7 +6,8 @@ Python's own HTTP client, because it is loaded in a third of the time of any oth
 
 import select
 import ssl
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS = {"http": 80, "https": 443}
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 60.0
+_CHUNK_BYTES = 65_536
 
 
 class Answer(NamedTuple):
@@ -70,6 +72,13 @@ class _Connection:
             self._http.connect()
         if self._http.sock is not None:
             self._http.sock.settimeout(_READ_SECONDS)
+
+    def start(self, target: str, headers: Mapping[str, str], quiet_seconds: float) -> HTTPResponse:
+        """A GET up to the head of its reply. Raises OSError or HTTPException when it breaks."""
+        self._http.request("GET", self._prefix + target, headers=dict(headers))
+        if self._http.sock is not None:
+            self._http.sock.settimeout(quiet_seconds)
+        return self._http.getresponse()
 
     def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """One request on the open connection. Raises OSError or HTTPException when it breaks."""
@@ -131,11 +140,55 @@ def send(origin: str, method: str, target: str, headers: Mapping[str, str], body
         connected = True
         return connection.exchange(method, target, headers, body)
     except (OSError, HTTPException) as error:
-        problem = Unreachable(f"No server answers at {origin}: {_reason(error)}.")
-        problem.reply_lost = connected
-        raise problem from None
+        raise _no_reply(origin, error, lost=connected) from None
     except ValueError:
         raise Usage("A key, cookie or name has a character that no HTTP header can carry.") from None
+
+
+class Stream:
+    """A reply whose body is read as it arrives."""
+
+    def __init__(self, origin: str, reply: HTTPResponse) -> None:
+        self._origin = origin
+        self._reply = reply
+        self.status = reply.status
+        self.headers = {name.lower(): value for name, value in reply.getheaders()}
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body piece by piece. Raises Unreachable when it breaks off or nothing comes for too long."""
+        try:
+            while chunk := self._reply.read1(_CHUNK_BYTES):
+                yield chunk
+            if self._reply.length:
+                raise HTTPException("the body is not complete")
+        except (OSError, HTTPException) as error:
+            raise _no_reply(self._origin, error, lost=True) from None
+
+    def answer(self) -> Answer:
+        """The whole of it, for a reply that is an error."""
+        return Answer(self.status, self.headers, (), b"".join(self.chunks()))
+
+
+@contextmanager
+def streaming(origin: str, target: str, headers: Mapping[str, str], quiet_seconds: float) -> Generator[Stream]:
+    """A GET on a connection of its own, which ends with the block. `quiet_seconds`: how long it may say nothing.
+    Raises Unreachable."""
+    connection = _Connection(origin)
+    try:
+        try:
+            connection.connect()
+            reply = connection.start(target, headers, quiet_seconds)
+        except (OSError, HTTPException) as error:
+            raise _no_reply(origin, error, lost=True) from None
+        yield Stream(origin, reply)
+    finally:
+        connection.close()
+
+
+def _no_reply(origin: str, error: Exception, *, lost: bool) -> Unreachable:
+    problem = Unreachable(f"No server answers at {origin}: {_reason(error)}.")
+    problem.reply_lost = lost
+    return problem
 
 
 def _reason(error: Exception) -> str:

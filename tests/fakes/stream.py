@@ -1,0 +1,55 @@
+"""A server that streams what a test tells it to, over real HTTP, and remembers how it was asked."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+END = b""
+
+
+class StreamingServer:
+    """Sends each connection what is put in `pieces`; END ends the connection that reads it."""
+
+    def __init__(self) -> None:
+        self.pieces: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self.asked: list[dict[str, str]] = []
+        """The headers of each request, names in lower case, with `path`."""
+        self.status = 200
+        self.url = ""
+
+
+def _handler(server: StreamingServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            server.asked.append({"path": self.path, **{name.lower(): text for name, text in self.headers.items()}})
+            self.send_response(server.status)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            while server.status == 200 and (piece := server.pieces.get()) != END:
+                self.wfile.write(piece)
+                self.wfile.flush()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Tests print nothing."""
+
+    return Handler
+
+
+@contextmanager
+def streaming_server() -> Iterator[StreamingServer]:
+    """A streaming server on a free port of this machine."""
+    fake = StreamingServer()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
+    server.daemon_threads = True
+    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield fake
+    finally:
+        fake.pieces.put(END)
+        server.shutdown()
+        server.server_close()
+        thread.join()
