@@ -16,6 +16,7 @@ from nullspend_daemon import API_VERSION, __version__, background
 from nullspend_daemon.contract.clock import Clock, SystemClock, TestClock, to_iso
 from nullspend_daemon.errors import StartupError
 from nullspend_daemon.http.auth import SESSION_COOKIE, Authenticator, CookieSigner, Keys
+from nullspend_daemon.http.bell import Bell
 from nullspend_daemon.http.dispatch import Dispatcher
 from nullspend_daemon.http.limits import Limiter
 from nullspend_daemon.http.middleware import shield
@@ -40,7 +41,7 @@ from nullspend_daemon.resources.orgs import routes as orgs
 from nullspend_daemon.resources.session import routes as session
 from nullspend_daemon.resources.tool_costs import routes as tool_costs
 from nullspend_daemon.settings import Settings
-from nullspend_daemon.store import identity
+from nullspend_daemon.store import identity, outbox
 from nullspend_daemon.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,8 @@ class Daemon:
             admin_token=admin_token,
             secret=secret,
             url=lambda: self.url,
-            stop=self._ending.set,
+            ending=self._ending,
+            staged=Bell(database, outbox.TOPIC),
             run_due=lambda: background.run_due(store, self.settings),
             routes=ROUTES,
             publish_owner=lambda current: datadir.write_state(

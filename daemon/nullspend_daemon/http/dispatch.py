@@ -18,6 +18,7 @@ from nullspend_daemon.http.limits import Limiter
 from nullspend_daemon.http.parts import Parts
 from nullspend_daemon.http.replies import json_reply
 from nullspend_daemon.http.route import Call, Caller, Document, Reply, Route
+from nullspend_daemon.http.streaming import stream_reply
 from nullspend_daemon.http.wire import read_query
 from nullspend_daemon.settings import API_BODY_CAP
 from nullspend_daemon.store.idempotency import Scope, find_reply, store_reply
@@ -84,6 +85,9 @@ class Dispatcher:
                 raise
             call, outcome = None, Outcome(200, stored, replayed=True)
         else:
+            if route.streams is not None:
+                pieces, kind = route.streams(call), route.document_type or "application/octet-stream"
+                return await stream_reply(request, pieces, kind, self._parts.ending)
             call.idempotency_key = None if scope is None else scope.key
             outcome = await self._run(route, call, scope)
         return self._reply(request, admission, call, outcome)

@@ -188,7 +188,7 @@ def _header_parameters(route: Route) -> Iterable[dict[str, Any]]:
 
 
 def _responses(route: Route, schemas: _Schemas) -> dict[str, Any]:
-    content: dict[str, Any] = {"application/json": {"schema": schemas.reply(route)}}
+    content: dict[str, Any] = {} if route.streams else {"application/json": {"schema": schemas.reply(route)}}
     if route.document_type is not None:
         content[route.document_type] = {"schema": {"type": "string"}}
     responses = {

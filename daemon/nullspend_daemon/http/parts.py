@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from nullspend_daemon.contract.clock import Clock
 from nullspend_daemon.http.auth import CookieSigner, Keys
+from nullspend_daemon.http.bell import Bell
 from nullspend_daemon.http.route import Route
 from nullspend_daemon.http.store import Store
 from nullspend_daemon.settings import Settings
@@ -31,8 +32,10 @@ class Parts:
     """The content of secret.key: what is signed or encrypted here derives from it."""
     url: Callable[[], str]
     """Where the daemon listens, as in the state file."""
-    stop: Callable[[], None]
-    """Ask the server to end: no new connections, running requests are finished."""
+    ending: asyncio.Event
+    """Set when the server is to end: no new connections, running requests are finished, streams are cut."""
+    staged: Bell
+    """Rings when events have been staged in the outbox."""
     run_due: Callable[[], Awaitable[None]]
     """Do everything that is due by now."""
     routes: Sequence[Route]

@@ -1,6 +1,6 @@
 """The declaration of one endpoint: serving, the OpenAPI document and the permission tests all read this."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
@@ -148,14 +148,17 @@ Answer = Record | Reply | Document
 AnyCall = Call[Any, Any]
 Handler = Callable[[Tx, Any], Answer]
 AsyncHandler = Callable[[Any], Awaitable[Answer]]
+StreamHandler = Callable[[Any], AsyncGenerator[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One endpoint. Exactly one of `reads`, `writes`, `runs` is given; each names the handler.
+    """One endpoint. Exactly one of `reads`, `writes`, `runs`, `streams` is given; each names the handler.
 
     `reads` runs on a snapshot, `writes` in one transaction that is on disk before the reply (unless `durable` is
-    False), `runs` is a coroutine for what is no single transaction. `errors` are codes beyond those every route has.
+    False), `runs` is a coroutine for what is no single transaction. `streams` yields the body piece by piece for as
+    long as the client listens; what it raises before the first piece is an ordinary error, and it is ended when the
+    daemon stops. `errors` are codes beyond those every route has.
     """
 
     method: str
@@ -165,6 +168,7 @@ class Route:
     reads: Handler | None = None
     writes: Handler | None = None
     runs: AsyncHandler | None = None
+    streams: StreamHandler | None = None
     body: type[BaseModel] | None = None
     body_optional: bool = False
     takes_raw_body: bool = False
@@ -180,14 +184,14 @@ class Route:
     durable: bool = True
     idempotent: bool = False
     document_type: str | None = None
-    """The content type of the Document it may answer with."""
+    """The content type of the Document it may answer with, or of the stream."""
     errors: tuple[str, ...] = ()
     also_statuses: tuple[int, ...] = ()
 
     @property
     def handler(self) -> Callable[..., Any]:
         """The function behind the route."""
-        found = self.reads or self.writes or self.runs
+        found = self.reads or self.writes or self.runs or self.streams
         if found is None:
             raise TypeError(f"{self.method} {self.path} has no handler")
         return found

@@ -176,5 +176,5 @@ async def check(call: Call[Check, None]) -> Record:
 
 async def stop(call: Call[None, None]) -> Record:
     """End the daemon: no new calls, live ones are finished."""
-    call.parts.stop()
+    call.parts.ending.set()
     return {"success": True}

@@ -4,8 +4,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from nullspend_daemon.contract.envelope import Event
 from nullspend_daemon.contract.ids import Kind, new_id
-from nullspend_daemon.store.transaction import Tx
+from nullspend_daemon.store.transaction import Row, Tx
 
 TOPIC = "outbox"
 _INSERT = "INSERT INTO outbox (id, org_id, type, object, created_at) VALUES (?, ?, ?, ?, ?)"
@@ -17,3 +18,8 @@ def stage(tx: Tx, org_id: str, event_type: str, data: dict[str, Any]) -> str:
     tx.execute(_INSERT, (event_id, org_id, event_type, to_json(data).decode(), tx.now_ms))
     tx.notify(TOPIC)
     return event_id
+
+
+def event_of(row: Row) -> Event:
+    """The event of an outbox row."""
+    return Event(row["id"], row["type"], row["object"], row["created_at"])
