@@ -28,6 +28,7 @@ from nullspend_daemon.local import app_pages, datadir
 from nullspend_daemon.local import routes as local_routes
 from nullspend_daemon.local.bootstrap import Owner, bootstrap
 from nullspend_daemon.local.control import kept_offset
+from nullspend_daemon.resources.actions import routes as actions
 from nullspend_daemon.resources.audit import routes as audit
 from nullspend_daemon.resources.billing import routes as billing
 from nullspend_daemon.resources.budgets import routes as budgets
@@ -57,6 +58,7 @@ ROUTES: list[Route] = [
     *keys.ROUTES,
     *budgets.ROUTES,
     *cost_events.ROUTES,
+    *actions.ROUTES,
     *orgs.ROUTES,
     *audit.ROUTES,
     *tool_costs.ROUTES,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from nullspend_daemon.approvals import expiry
 from nullspend_daemon.errors import ServiceUnavailable
 from nullspend_daemon.http.store import Store
 from nullspend_daemon.ledger import budgets
@@ -36,6 +37,7 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
     """What must be brought up to date. Each task does a slice in one transaction and returns how much it did."""
     due: list[Task] = [
         budgets.store_lapsed,
+        expiry.expire_due,
         drop_ended_sessions,
         idempotency.drop_lapsed,
         cut_outbox,

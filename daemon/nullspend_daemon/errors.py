@@ -6,11 +6,12 @@ NullSpendError
 |                            SignatureInvalid NothingBought
 |- Unauthenticated       401
 |- Refused               403  Forbidden ConfigurationError CsrfRejected
-|- Missing               404  NotFound MethodNotAllowed(405)
-|- Clash                 409  LimitExceeded Conflict EventInProgress
+|- Missing               404  NotFound BudgetEntityNotFound MethodNotAllowed(405)
+|- Clash                 409  LimitExceeded Conflict EventInProgress InvalidActionTransition StaleAction ActionExpired
 |- Expired               410
 |- Unreadable                 PayloadTooLarge(413) UnsupportedMediaType(415) MisdirectedRequest(421)
 |- TooFast               429  RateLimitExceeded RateLimited
+|- SlackWebhookError 400 502
 `- Unavailable           5xx  InternalError Misconfigured WebhookProcessingError ServiceUnavailable RequestInProgress
 """
 
@@ -147,6 +148,10 @@ class NotFound(NullSpendError):
     code = "not_found"
 
 
+class BudgetEntityNotFound(NullSpendError):
+    code = "budget_entity_not_found"
+
+
 class MethodNotAllowed(NullSpendError):
     code = "method_not_allowed"
 
@@ -165,6 +170,21 @@ class Conflict(Clash):
 
 class EventInProgress(Clash):
     code = "event_in_progress"
+
+
+class InvalidActionTransition(Clash):
+    code = "invalid_action_transition"
+
+
+class StaleAction(Clash):
+    code = "stale_action"
+
+
+class ActionExpired(Clash):
+    """A decision that came too late; that the action has expired is noted in the same transaction."""
+
+    code = "action_expired"
+    commits = True
 
 
 class Expired(NullSpendError):
@@ -192,6 +212,20 @@ class RateLimitExceeded(NullSpendError):
 
 class RateLimited(NullSpendError):
     code = "rate_limited"
+
+
+class SlackWebhookError(NullSpendError):
+    """Slack did not take a message: 400 when it refused it, 502 when it failed or could not be reached."""
+
+    code = "slack_webhook_error"
+
+    def __init__(self, message: str, *, refused: bool) -> None:
+        super().__init__(message)
+        self._refused = refused
+
+    @property
+    def status(self) -> int:
+        return 400 if self._refused else 502
 
 
 class Unavailable(NullSpendError):

@@ -79,9 +79,19 @@ class Ground:
         if path.startswith("/api/budgets/"):
             body = {"entityType": "customer", "entityId": "fuzzed", "maxBudgetMicrodollars": 5}
             return {"id": self.daemon.call("POST", "/api/budgets", body).json["id"]}
+        if path.startswith("/api/actions/"):
+            return {"id": self.action_id(path)}
         if path.startswith("/api/cost-events/{id}"):
             return {"id": self.daemon.call("POST", "/api/cost-events", EVENT, auth="key").json["data"]["id"]}
         return {}
+
+    def action_id(self, path: str) -> str:
+        """A new action, decided where the path wants a result."""
+        body = {"agentId": "a", "actionType": "http_post", "payload": {}}
+        made = self.daemon.call("POST", "/api/actions", body, auth="key").json["id"]
+        if path.endswith("/result"):
+            self.daemon.call("POST", f"/api/actions/{made}/approve")
+        return str(made)
 
     def team_ids(self, path: str) -> dict[str, str]:
         """A team of the owner's, with an invitation or a member where the path wants one."""

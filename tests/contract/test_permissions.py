@@ -41,17 +41,27 @@ GET    /api/cost-events/attribution?groupBy=team      401 401 401 401 401 200 20
 GET    /api/cost-events/attribution/x?groupBy=team    401 401 401 401 401 200 200 200 200 200 401
 GET    /api/cost-events/tag-keys          401 401     401 401   401    200    200   200   200      200   401
 GET    /api/cost-events/export            401 401     401 401   401    200    200   200   200      200   401
+GET    /api/actions                       401 401     401 401   401    200    200   200   200      200   401
+POST   /api/actions                       401 401     401 201   201    401    401   401   401      401   401
+GET    /api/actions/{action}              401 401     401 200   404    200    200   200   200      404   401
+POST   /api/actions/{action}/approve      401 401     401 401   401    403    403   200   200      404   401
+POST   /api/actions/{action}/reject       401 401     401 401   401    403    403   200   200      404   401
+POST   /api/actions/{approved}/result     401 401     401 200   404    401    401   401   401      401   401
+GET    /api/actions/{action}/costs        401 401     401 200   404    200    200   200   200      404   401
 GET    /_local/users                      401 401     401 401   401    401    401   401   401      401   200
 POST   /_local/check                      401 401     401 401   401    401    401   401   401      401   200
 """
 CODES = {401: "authentication_required", 403: "forbidden", 404: "not_found"}
 EVENT = {"provider": "p", "model": "m", "inputTokens": 1, "outputTokens": 1, "costMicrodollars": 1}
+ACTION = {"agentId": "a", "actionType": "http_post", "payload": {}}
 BODIES: dict[str, Any] = {
     "POST /api/keys": {"name": "made"},
     "PATCH /api/keys/{key}": {"name": "renamed"},
     "POST /api/budgets": {"entityType": "tag", "entityId": "team=x", "maxBudgetMicrodollars": 1},
     "POST /api/cost-events": EVENT,
     "POST /api/cost-events/batch": {"events": [EVENT]},
+    "POST /api/actions": ACTION,
+    "POST /api/actions/{approved}/result": {"status": "executing"},
     "POST /_local/check": {},
 }
 
@@ -84,6 +94,11 @@ class People:
         if noun == "budget":
             body = {"entityType": "customer", "entityId": "acme", "maxBudgetMicrodollars": 5}
             return str(self.call("owner", "POST", "/api/budgets", body).json["id"])
+        if noun in ("action", "approved"):
+            made = str(self.call("key", "POST", "/api/actions", ACTION).json["id"])
+            if noun == "approved":
+                self.call("owner", "POST", f"/api/actions/{made}/approve")
+            return made
         return str(self.call("key", "POST", "/api/cost-events", EVENT).json["data"]["id"])
 
 
@@ -122,7 +137,7 @@ def test_each_caller_gets_what_the_matrix_says(people: People, method: str, path
     body = BODIES.get(f"{method} {path}")
     if path == "/api/auth/switch-org":
         body = {"orgId": people.org_id}
-    for noun in ("key", "budget", "event"):
+    for noun in ("key", "budget", "event", "action", "approved"):
         if f"{{{noun}}}" in path:
             path = path.replace(f"{{{noun}}}", people.made(noun))
     reply = people.call(actor, method, path, body)
@@ -160,6 +175,8 @@ def test_an_id_of_another_org_answers_as_a_missing_one(people: People) -> None:
         ("DELETE", "/api/keys/{}", "key", "ns_key_"),
         ("DELETE", "/api/budgets/{}", "budget", "ns_bgt_"),
         ("GET", "/api/cost-events/{}", "event", "ns_evt_"),
+        ("GET", "/api/actions/{}", "action", "ns_act_"),
+        ("POST", "/api/actions/{}/approve", "action", "ns_act_"),
     ):
         foreign = people.call("stranger", method, path.format(people.made(noun)))
         absent = people.call("stranger", method, path.format(prefix + missing))

@@ -88,6 +88,7 @@ class Dispatcher:
             if route.streams is not None:
                 pieces, kind = route.streams(call), route.document_type or "application/octet-stream"
                 return await stream_reply(request, pieces, kind, self._parts.ending)
+            scope = scope or _scope_in_body(route, request, call)
             call.idempotency_key = None if scope is None else scope.key
             outcome = await self._run(route, call, scope)
         return self._reply(request, admission, call, outcome)
@@ -194,3 +195,9 @@ def _scope(route: Route, request: web.Request, caller: Caller) -> Scope | None:
     if not 1 <= len(key) <= MOST_IDEMPOTENCY_KEY:
         raise ValidationFailed.at(["Idempotency-Key"], f"Must be 1 to {MOST_IDEMPOTENCY_KEY} characters")
     return Scope(caller.key.key_id, request.path, key)
+
+
+def _scope_in_body(route: Route, request: web.Request, call: AnyCall) -> Scope | None:
+    """The scope of a key that stands in the body; its length is the model's to check."""
+    key: str | None = call.body.idempotency_key if route.key_in_body else None
+    return None if key is None else Scope(call.caller.api_key.key_id, request.path, key)

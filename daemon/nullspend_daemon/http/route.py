@@ -183,6 +183,8 @@ class Route:
     envelope: Envelope = Envelope.RAW
     durable: bool = True
     idempotent: bool = False
+    key_in_body: bool = False
+    """The body's `idempotencyKey` counts where the header is absent."""
     document_type: str | None = None
     """The content type of the Document it may answer with, or of the stream."""
     errors: tuple[str, ...] = ()

@@ -162,6 +162,7 @@ def cursor_field(kind: Kind | None) -> BeforeValidator:
 
 
 KeyCursor = Annotated[Cursor, cursor_field(Kind.KEY)]
+ActionCursor = Annotated[Cursor, cursor_field(Kind.ACTION)]
 CostEventCursor = Annotated[Cursor, cursor_field(Kind.COST_EVENT)]
 
 

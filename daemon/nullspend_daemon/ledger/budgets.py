@@ -84,6 +84,11 @@ def find(tx: Tx, org_id: str, entity: Entity) -> Budget | None:
     return None if row is None else from_row(row)
 
 
+def set_limit(tx: Tx, budget: Budget, limit: int) -> None:
+    """Change the limit of a stored budget, in microdollars; what is spent stays."""
+    tx.execute("UPDATE budgets SET max_microdollars = ?, updated_at = ? WHERE id = ?", (limit, tx.now_ms, budget.id))
+
+
 def matching_entities(user_id: str, key_id: str, tags: dict[str, str], customer: str | None) -> list[Entity]:
     """Every entity a call of a key is charged to, in (type, id) order: its user, itself, each tag, the customer.
 

@@ -38,6 +38,7 @@ _COLUMNS = (
     "budget_status",
     "stop_reason",
     "estimated_cost_microdollars",
+    "action_id",
     "created_at",
 )
 _INSERT = (
@@ -84,6 +85,7 @@ class NewEvent:
     budget_status: str | None = None
     stop_reason: str | None = None
     estimated_cost_microdollars: int | None = None
+    action_id: str | None = None
 
 
 def store_event(tx: Tx, rollups: Rollups, event: NewEvent) -> str | None:
@@ -179,6 +181,7 @@ def _values(event_id: str, event: NewEvent, now_ms: int) -> tuple[Any, ...]:
         event.budget_status,
         event.stop_reason,
         event.estimated_cost_microdollars,
+        event.action_id,
         now_ms,
     )
 

@@ -5,11 +5,17 @@ Each module holds its statements as SQL, commented with why a column or an index
 
 from nullspend_daemon.store.migrations import (
     m001_people_keys_budgets_events,
+    m003_actions_and_slack,
     m004_teams_tools_billing_customers,
     m005_analytics,
 )
 
-_STEPS = (m001_people_keys_budgets_events, m004_teams_tools_billing_customers, m005_analytics)
+_STEPS = (
+    m001_people_keys_budgets_events,
+    m003_actions_and_slack,
+    m004_teams_tools_billing_customers,
+    m005_analytics,
+)
 
 MIGRATIONS: dict[str, str] = {step.__name__.rpartition(".")[2]: step.SQL for step in _STEPS}
 """Name to statements, in the order they are applied."""

@@ -1,0 +1,1 @@
+"""Actions: core 6."""
