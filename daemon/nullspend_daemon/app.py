@@ -24,6 +24,7 @@ from nullspend_daemon.http.parts import Parts
 from nullspend_daemon.http.route import Route
 from nullspend_daemon.http.server import Runner
 from nullspend_daemon.http.store import Store
+from nullspend_daemon.ledger.recovery import recover
 from nullspend_daemon.local import app_pages, datadir
 from nullspend_daemon.local import routes as local_routes
 from nullspend_daemon.local.bootstrap import Owner, bootstrap
@@ -100,6 +101,8 @@ class Daemon:
             if isinstance(clock, TestClock):
                 clock.advance(database.read(kept_offset))
             self.started_at_ms = clock.now_ms()
+            if recovered := database.write(recover):
+                log.warning("%d calls were cut off when the daemon last ended; each is an event at its hold", recovered)
             owner = bootstrap(database, self.settings.default_key_path)
             await self._serve(database, clock, secret, owner)
         finally:

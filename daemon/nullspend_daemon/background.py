@@ -7,7 +7,7 @@ from collections.abc import Callable
 from nullspend_daemon.approvals import expiry
 from nullspend_daemon.errors import ServiceUnavailable
 from nullspend_daemon.http.store import Store
-from nullspend_daemon.ledger import budgets
+from nullspend_daemon.ledger import budgets, holds
 from nullspend_daemon.ledger.periods import DAY_MS
 from nullspend_daemon.ledger.retention import drop_old_events
 from nullspend_daemon.payments import simulator
@@ -37,6 +37,7 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
     """What must be brought up to date. Each task does a slice in one transaction and returns how much it did."""
     due: list[Task] = [
         budgets.store_lapsed,
+        holds.drop_lapsed,
         expiry.expire_due,
         drop_ended_sessions,
         idempotency.drop_lapsed,

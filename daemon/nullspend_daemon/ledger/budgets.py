@@ -34,6 +34,8 @@ class Budget:
     velocity_cooldown_seconds: int
     session_limit: int | None
     reserve: int
+    period_number: int
+    """Counts periods and resets: what was charged under another number is not part of `spend`."""
 
     @property
     def remaining(self) -> int:
@@ -50,11 +52,13 @@ class Budget:
         if self.interval is None or self.period_start is None:
             return self
         start = current_start(self.period_start, self.interval, now_ms)
-        return self if start == self.period_start else replace(self, spend=0, period_start=start)
+        if start == self.period_start:
+            return self
+        return replace(self, spend=0, period_start=start, period_number=self.period_number + 1)
 
     def charged(self, cost: int) -> "Budget":
-        """The same budget after a charge; the sum stops at the largest amount the API carries."""
-        return replace(self, spend=min(self.spend + cost, MAX_MICRODOLLARS))
+        """The same budget after a charge; the sum stops at the largest amount the API carries, and at 0."""
+        return replace(self, spend=max(0, min(self.spend + cost, MAX_MICRODOLLARS)))
 
 
 def from_row(row: Row) -> Budget:
@@ -75,6 +79,7 @@ def from_row(row: Row) -> Budget:
         velocity_cooldown_seconds=row["velocity_cooldown_seconds"],
         session_limit=row["session_limit_microdollars"],
         reserve=row["reserve_microdollars"],
+        period_number=row["period_number"],
     )
 
 
@@ -102,14 +107,23 @@ def matching_entities(user_id: str, key_id: str, tags: dict[str, str], customer:
     return sorted(entities | {("tag", tag) for tag in named})
 
 
+_START_PERIOD = (
+    "UPDATE budgets SET spend_microdollars = 0, carried_microdollars = 0, period_number = period_number + 1,"
+    " period_start = ? WHERE id = ?"
+)
+
+
+def start_period(tx: Tx, budget_id: str, start_ms: int) -> None:
+    """Begin a period at `start_ms`: nothing is spent yet. Holds of calls in flight stay and will be charged to it."""
+    tx.execute(_START_PERIOD, (start_ms, budget_id))
+
+
 def store_roll(tx: Tx, stored: Budget) -> Budget:
     """Apply the current period to a stored budget; when a new one began, write it and stage `budget.reset`."""
     budget = stored.at(tx.now_ms)
     if budget is stored or budget.period_start is None:
         return stored
-    tx.execute(
-        "UPDATE budgets SET spend_microdollars = 0, period_start = ? WHERE id = ?", (budget.period_start, budget.id)
-    )
+    start_period(tx, budget.id, budget.period_start)
     outbox.stage(
         tx,
         budget.org_id,

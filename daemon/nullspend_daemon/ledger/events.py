@@ -1,7 +1,9 @@
 """Storing a cost event, wherever it comes from: the row, its tags, its session's sum, and what the world hears."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 from pydantic_core import from_json, to_json
 
@@ -40,6 +42,8 @@ _COLUMNS = (
     "estimated_cost_microdollars",
     "action_id",
     "created_at",
+    "charged",
+    "awaited_reply",
 )
 _INSERT = (
     f"INSERT INTO cost_events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
@@ -88,24 +92,44 @@ class NewEvent:
     action_id: str | None = None
 
 
-def store_event(tx: Tx, rollups: Rollups, event: NewEvent) -> str | None:
+class Stored(NamedTuple):
+    """The id of an event, and the request id it is stored under."""
+
+    event_id: str
+    request_id: str
+
+
+def store_event(
+    tx: Tx, rollups: Rollups, event: NewEvent, charged: Mapping[str, int], awaits: str | None = None
+) -> str | None:
     """Store `event`, count it in `rollups` and stage `cost_event.created`; returns its id.
 
-    None when the org has an event of that (request id, provider) already: nothing is stored then. The caller stores
-    the roll-ups once all events of the transaction are in.
+    None when the org has an event of that (request id, provider) already: nothing is stored then. `charged` names the
+    budgets the event is charged to, each with the number of its period; `awaits` is the id of a background reply whose
+    usage is still to come. The caller stores the charges and the roll-ups once all events of the transaction are in.
     """
     event_id = new_id(Kind.COST_EVENT, tx.now_ms)
-    inserted = tx.execute(_INSERT, _values(event_id, event, tx.now_ms))
+    inserted = tx.execute(_INSERT, (*_values(event_id, event, tx.now_ms), _json(charged or None), awaits))
     if inserted.rowcount == 0:
         return None
     seq = inserted.lastrowid
-    for key, value in event.tags.items():
-        tx.execute(_INSERT_TAG, (event.org_id, key, value, seq))
+    tx.executemany(_INSERT_TAG, [(event.org_id, key, value, seq) for key, value in event.tags.items()])
     if event.session_id is not None:
         tx.execute(_ADD_TO_SESSION, (event.org_id, event.session_id, event.cost_microdollars, tx.now_ms))
     rollups.add(counted(event, tx.now_ms))
     outbox.stage(tx, event.org_id, "cost_event.created", _webhook_object(event, tx.now_ms))
     return event_id
+
+
+def store_unique(
+    tx: Tx, rollups: Rollups, event: NewEvent, charged: Mapping[str, int], awaits: str | None = None
+) -> Stored:
+    """As `store_event`, for an event that is never dropped: a repeated request id is stored under another one."""
+    for request_id in (event.request_id, f"{event.request_id}#{event.trace_id}", str(uuid4())):
+        event_id = store_event(tx, rollups, replace(event, request_id=request_id), charged, awaits)
+        if event_id is not None:
+            return Stored(event_id, request_id)
+    raise LookupError("a new UUID was taken")
 
 
 def counted(event: NewEvent, created_at: int) -> Counted:
@@ -168,7 +192,7 @@ def _values(event_id: str, event: NewEvent, now_ms: int) -> tuple[Any, ...]:
         event.cached_input_tokens,
         event.reasoning_tokens,
         event.cost_microdollars,
-        None if event.cost_breakdown is None else to_json(event.cost_breakdown).decode(),
+        _json(event.cost_breakdown),
         event.duration_ms,
         event.source,
         event.event_type,
@@ -184,6 +208,10 @@ def _values(event_id: str, event: NewEvent, now_ms: int) -> tuple[Any, ...]:
         event.action_id,
         now_ms,
     )
+
+
+def _json(value: Mapping[str, int] | None) -> str | None:
+    return None if value is None else to_json(value).decode()
 
 
 def _webhook_object(event: NewEvent, now_ms: int) -> dict[str, Any]:

@@ -20,9 +20,17 @@ def customer_url(tx: Tx, org_id: str, customer_id: str) -> str | None:
 
 
 def shown_url(tx: Tx, org_id: str, customer_id: str | None) -> str | None:
-    """The `upgrade_url` of a denial: the customer's page before the org's, `{customer_id}` filled in URL-encoded."""
+    """The `upgrade_url` of a customer's denial: the customer's page before the org's."""
     own = None if customer_id is None else customer_url(tx, org_id, customer_id)
-    url = own or org_url(tx, org_id)
-    if url is None or customer_id is None:
-        return url
-    return url.replace(PLACEHOLDER, quote(customer_id, safe=""))
+    return shown_org_url(tx, org_id, customer_id) if own is None else _filled(own, customer_id)
+
+
+def shown_org_url(tx: Tx, org_id: str, customer_id: str | None) -> str | None:
+    """The `upgrade_url` of any other denial: the org's page, also when the call is a customer's."""
+    url = org_url(tx, org_id)
+    return None if url is None else _filled(url, customer_id)
+
+
+def _filled(url: str, customer_id: str | None) -> str:
+    """`url` with `{customer_id}` replaced, URL-encoded; left as it is without a customer."""
+    return url if customer_id is None else url.replace(PLACEHOLDER, quote(customer_id, safe=""))

@@ -8,7 +8,8 @@ from nullspend_daemon.contract.clock import to_iso, to_iso_or_none
 from nullspend_daemon.contract.ids import Kind, new_id
 from nullspend_daemon.errors import Forbidden, NotFound, ValidationFailed
 from nullspend_daemon.http.route import Call, Caller, Record
-from nullspend_daemon.ledger.budgets import Budget, find, from_row
+from nullspend_daemon.ledger import velocity_states
+from nullspend_daemon.ledger.budgets import Budget, Entity, find, from_row, start_period, store_roll
 from nullspend_daemon.resources.budgets.models import DEFAULT_SECONDS, DEFAULT_THRESHOLDS, SetBudget
 from nullspend_daemon.store import audit
 from nullspend_daemon.store.identity import RANK
@@ -39,10 +40,7 @@ def set_budget(tx: Tx, call: Call[SetBudget, None]) -> Record:
     _check_ownership(tx, caller, body)
     plan = plan_of(tx, caller.org_id, hosted=call.settings.hosted)
     check_spend_cap(body.max_budget_microdollars, plan)
-    stored = tx.one(
-        "SELECT * FROM budgets WHERE org_id = ? AND entity_type = ? AND entity_id = ?",
-        (caller.org_id, body.entity_type, body.entity_id),
-    )
+    stored = _stored(tx, caller.org_id, (body.entity_type, body.entity_id))
     _check_reserve(stored, body)
     if stored is None:
         count = tx.value("SELECT count(*) FROM budgets WHERE org_id = ?", (caller.org_id,))
@@ -52,17 +50,18 @@ def set_budget(tx: Tx, call: Call[SetBudget, None]) -> Record:
         budget_id = stored["id"]
         _update(tx, stored, body)
     row = _row(tx, caller.org_id, budget_id)
+    velocity_states.follow_settings(tx, stored, row)
     _audit(tx, caller, "budget.created" if stored is None else "budget.updated", row)
     return _record(row, tx.now_ms)
 
 
 def reset_budget(tx: Tx, call: Call[None, None]) -> Record:
-    """Set a budget's spend to 0 and start its period now; live holds stay."""
+    """Set a budget's spend, its sessions' and its velocity to 0 and start its period now; live holds stay."""
     row = _row(tx, call.caller.org_id, call.params["id"])
-    tx.execute(
-        "UPDATE budgets SET spend_microdollars = 0, period_start = ?, updated_at = ? WHERE id = ?",
-        (tx.now_ms, tx.now_ms, row["id"]),
-    )
+    start_period(tx, row["id"], tx.now_ms)
+    tx.execute("UPDATE budgets SET updated_at = ? WHERE id = ?", (tx.now_ms, row["id"]))
+    tx.execute("DELETE FROM budget_sessions WHERE budget_id = ?", (row["id"],))
+    velocity_states.clear(tx, row)
     _audit(tx, call.caller, "budget.reset", row)
     return _record(_row(tx, call.caller.org_id, row["id"]), tx.now_ms)
 
@@ -88,6 +87,12 @@ def _check_ownership(tx: Tx, caller: Caller, body: SetBudget) -> None:
         (body.entity_id, caller.org_id, caller.user_id),
     ):
         raise Forbidden("API key not found or not owned by you.")
+
+
+def _stored(tx: Tx, org_id: str, entity: Entity) -> Row | None:
+    """The row of an entity's budget in its current period: a change must not carry a lapsed period's spend over."""
+    budget = find(tx, org_id, entity)
+    return None if budget is None else _row(tx, org_id, store_roll(tx, budget).id)
 
 
 def _check_reserve(stored: Row | None, body: SetBudget) -> None:

@@ -42,11 +42,11 @@ def report_batch(tx: Tx, call: Call[ReportBatch, None]) -> Record:
 
 
 def _store(tx: Tx, charges: Charges, rollups: Rollups, key: KeyIdentity, event: NewEvent) -> str | None:
-    event_id = store_event(tx, rollups, event)
+    budgets = charges.of_entities(matching_entities(event.user_id, key.key_id, event.tags, event.customer_id))
+    event_id = store_event(tx, rollups, event, charges.periods(budgets))
     if event_id is not None:
-        entities = matching_entities(event.user_id, key.key_id, event.tags, event.customer_id)
         cause = Cause(event.request_id, event.cost_microdollars, event.provider, event.model, tx.now_ms)
-        charges.charge(entities, cause)
+        charges.charge(budgets, cause, reported=True)
     return event_id
 
 

@@ -5,6 +5,7 @@ Each module holds its statements as SQL, commented with why a column or an index
 
 from nullspend_daemon.store.migrations import (
     m001_people_keys_budgets_events,
+    m002_holds_and_velocity,
     m003_actions_and_slack,
     m004_teams_tools_billing_customers,
     m005_analytics,
@@ -12,6 +13,7 @@ from nullspend_daemon.store.migrations import (
 
 _STEPS = (
     m001_people_keys_budgets_events,
+    m002_holds_and_velocity,
     m003_actions_and_slack,
     m004_teams_tools_billing_customers,
     m005_analytics,
