@@ -39,6 +39,7 @@ class Listener:
         self._thread: threading.Thread | None = None
         if self.reply.status == 200:
             assert self.reply.readline().startswith(b":"), "the stream says at once that it listens"
+            self.stands_at = int(self.reply.readline().removeprefix(b"id: "))
             self._thread = threading.Thread(target=self._read, daemon=True)
             self._thread.start()
 
@@ -84,7 +85,7 @@ class Listener:
                     self.comments.append(line.rstrip("\n"))
                 elif name:
                     fields[name] = value
-                elif fields:
+                elif "data" in fields:
                     text = fields["data"]
                     self._heard.put(Heard(int(fields["id"]), fields["event"], json.loads(text), text))
                     fields = {}

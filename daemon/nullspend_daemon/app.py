@@ -9,11 +9,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from nullspend_daemon import API_VERSION, __version__, background
 from nullspend_daemon.contract.clock import Clock, SystemClock, TestClock, to_iso
+from nullspend_daemon.delivery.addresses import Reach
+from nullspend_daemon.delivery.outgoing import Outgoing
 from nullspend_daemon.errors import StartupError
 from nullspend_daemon.http.auth import SESSION_COOKIE, Authenticator, CookieSigner, Keys
 from nullspend_daemon.http.bell import Bell
@@ -127,6 +130,7 @@ class Daemon:
             for task in working:
                 task.cancel()
             await runner.cleanup()
+            await parts.outgoing.close()
 
     def _assemble(self, database: Database, clock: Clock, secret: bytes) -> Parts:
         store = Store(database)
@@ -146,6 +150,7 @@ class Daemon:
             url=lambda: self.url,
             ending=self._ending,
             staged=Bell(database, outbox.TOPIC),
+            outgoing=Outgoing(self._reach),
             run_due=lambda: background.run_due(store, self.settings),
             routes=ROUTES,
             publish_owner=lambda current: datadir.write_state(
@@ -170,6 +175,11 @@ class Daemon:
         for route in (*ROUTES, *PAGES):
             application.router.add_route(route.method, route.path, dispatcher.serve(route))
         return application
+
+    def _reach(self) -> Reach:
+        """Messages go to this machine and over plain http only while nobody else can make this daemon send them."""
+        local = self.settings.loopback_only and not self.settings.hosted
+        return Reach(local=local, own_port=urlsplit(self.url).port or 0)
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from nullspend_daemon.contract.clock import Clock
+from nullspend_daemon.delivery.outgoing import Outgoing
 from nullspend_daemon.http.auth import CookieSigner, Keys
 from nullspend_daemon.http.bell import Bell
 from nullspend_daemon.http.route import Route
@@ -36,6 +37,8 @@ class Parts:
     """Set when the server is to end: no new connections, running requests are finished, streams are cut."""
     staged: Bell
     """Rings when events have been staged in the outbox."""
+    outgoing: Outgoing
+    """Sends to addresses that other people chose."""
     run_due: Callable[[], Awaitable[None]]
     """Do everything that is due by now."""
     routes: Sequence[Route]

@@ -1,7 +1,8 @@
 """GET /_local/events: what happens, as it happens, for whoever listens on this machine.
 
 The outbox log is read from where the listener stands, so nothing is lost between two connections; the bell rings at
-each commit that adds to it, so nothing is read while nothing happens.
+each commit that adds to it, so nothing is read while nothing happens. Comments carry an `id` as well: a client that has
+heard nothing yet knows where it stands all the same.
 """
 
 import asyncio
@@ -67,14 +68,14 @@ async def listen(call: ListenCall) -> AsyncGenerator[bytes]:
     """Stream events as server-sent events, from a place in the log onwards."""
     store, staged = call.parts.store, call.parts.staged
     after, opening = await store.read(lambda tx: _start(tx, call))
-    yield opening
+    yield f": {opening}\nid: {after}\n\n".encode()
     while True:
         news = staged.next()
         after, rows = await store.read(lambda tx, after=after: _after(tx, after, call.query))
         if rows:
             yield b"".join(_event(row) for row in rows)
         elif not await _rung(news):
-            yield b":\n\n"
+            yield f":\nid: {after}\n\n".encode()
 
 
 async def _rung(news: asyncio.Event) -> bool:
@@ -86,16 +87,16 @@ async def _rung(news: asyncio.Event) -> bool:
     return True
 
 
-def _start(tx: Tx, call: ListenCall) -> tuple[int, bytes]:
+def _start(tx: Tx, call: ListenCall) -> tuple[int, str]:
     """The number after which to start, and the comment to open with: it says so when the log begins later."""
     newest = int(tx.value("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'") or 0)
     after = _wanted(tx, call)
     if after is None or after > newest:  # beyond the end: the number is of another database
-        return newest, b": listening\n\n"
+        return newest, "listening"
     oldest = int(tx.value("SELECT min(seq) FROM outbox") or newest + 1)
     if after + 1 < oldest and after > 0:
-        return after, f": events {after + 1} to {oldest - 1} are no longer in the log\n\n".encode()
-    return after, b": listening\n\n"
+        return after, f"events {after + 1} to {oldest - 1} are no longer in the log"
+    return after, "listening"
 
 
 def _wanted(tx: Tx, call: ListenCall) -> int | None:

@@ -71,6 +71,13 @@ def test_a_listener_that_comes_back_misses_nothing_and_hears_nothing_twice(
     assert request_ids(both, 2) == ["a2", "a3"], "the header of a reconnecting client counts"
 
 
+def test_a_listener_that_has_heard_nothing_yet_knows_where_it_stands(daemon: Daemon, listen: type[Listener]) -> None:
+    quiet = listen(daemon, "?types=test.ping")
+    quiet.close()
+    report(daemon, "meanwhile")
+    assert request_ids(listen(daemon, headers={"Last-Event-ID": str(quiet.stands_at)}), 1) == ["meanwhile"]
+
+
 def test_zero_is_the_whole_log_and_a_time_is_the_log_since_then(daemon: Daemon, listen: type[Listener]) -> None:
     report(daemon, "b1")
     time.sleep(0.02)
