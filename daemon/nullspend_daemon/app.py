@@ -32,6 +32,8 @@ from nullspend_daemon.local import app_pages, datadir
 from nullspend_daemon.local import routes as local_routes
 from nullspend_daemon.local.bootstrap import Owner, bootstrap
 from nullspend_daemon.local.control import kept_offset
+from nullspend_daemon.pricing.catalogue import Catalogue
+from nullspend_daemon.pricing.overrides import BadPrices
 from nullspend_daemon.resources.actions import routes as actions
 from nullspend_daemon.resources.audit import routes as audit
 from nullspend_daemon.resources.billing import routes as billing
@@ -98,6 +100,7 @@ class Daemon:
     async def _run_locked(self) -> None:
         secret = datadir.load_secret(self.settings.secret_path)
         clock: Clock = TestClock() if self.settings.test_clock else SystemClock()
+        catalogue = _catalogue(self.settings, clock)
         database = Database(self.settings.database_path, clock)
         database.open()
         try:
@@ -107,13 +110,13 @@ class Daemon:
             if recovered := database.write(recover):
                 log.warning("%d calls were cut off when the daemon last ended; each is an event at its hold", recovered)
             owner = bootstrap(database, self.settings.default_key_path)
-            await self._serve(database, clock, secret, owner)
+            await self._serve(database, catalogue, clock, secret, owner)
         finally:
             await asyncio.get_running_loop().run_in_executor(None, database.close)
             self.settings.state_path.unlink(missing_ok=True)
 
-    async def _serve(self, database: Database, clock: Clock, secret: bytes, owner: Owner) -> None:
-        parts = self._assemble(database, clock, secret)
+    async def _serve(self, database: Database, catalogue: Catalogue, clock: Clock, secret: bytes, owner: Owner) -> None:
+        parts = self._assemble(database, catalogue, clock, secret)
         runner = Runner(self._application(parts), shutdown_timeout=GRACE_SECONDS)
         await runner.setup()
         working = [
@@ -123,6 +126,7 @@ class Daemon:
         try:
             self.url = await _listen(runner, self.settings)
             parts.publish_owner(owner)
+            working.append(asyncio.create_task(background.keep_prices(parts.catalogue)))
             self._catch_signals()
             self.on_ready(self._readiness())
             await self._ending.wait()
@@ -132,7 +136,7 @@ class Daemon:
             await runner.cleanup()
             await parts.outgoing.close()
 
-    def _assemble(self, database: Database, clock: Clock, secret: bytes) -> Parts:
+    def _assemble(self, database: Database, catalogue: Catalogue, clock: Clock, secret: bytes) -> Parts:
         store = Store(database)
         keys = Keys(store, clock)
         database.on(identity.TOPIC, keys.forget)
@@ -143,6 +147,7 @@ class Daemon:
             database=database,
             store=store,
             keys=keys,
+            catalogue=catalogue,
             signer=CookieSigner(secret),
             started_at_ms=self.started_at_ms,
             admin_token=admin_token,
@@ -213,6 +218,16 @@ class Daemon:
                 "apiKey": owner.api_key,
             },
         }
+
+
+def _catalogue(settings: Settings, clock: Clock) -> Catalogue:
+    """The prices of this run. Raises StartupError when prices.toml is not what somebody meant to write."""
+    catalogue = Catalogue(settings.prices_path, settings.catalogue_path, clock)
+    try:
+        catalogue.check()
+    except BadPrices as error:
+        raise StartupError(str(error)) from error
+    return catalogue
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> str:

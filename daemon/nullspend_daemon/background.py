@@ -11,6 +11,7 @@ from nullspend_daemon.ledger import budgets, holds
 from nullspend_daemon.ledger.periods import DAY_MS
 from nullspend_daemon.ledger.retention import drop_old_events
 from nullspend_daemon.payments import simulator
+from nullspend_daemon.pricing.catalogue import Catalogue
 from nullspend_daemon.settings import Settings
 from nullspend_daemon.store import idempotency
 from nullspend_daemon.store.transaction import Tx
@@ -66,3 +67,10 @@ async def run_forever(store: Store, settings: Settings) -> None:
             await run_due(store, settings)
         except ServiceUnavailable as error:
             log.warning("background work waits: %s", error.message)
+
+
+async def keep_prices(catalogue: Catalogue) -> None:
+    """Load the prices beside the first requests, not in them, and take up files that change."""
+    while True:
+        await asyncio.to_thread(catalogue.refresh)
+        await asyncio.sleep(EVERY_SECONDS)

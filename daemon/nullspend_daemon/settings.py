@@ -57,5 +57,15 @@ class Settings:
         return self.data_dir / "secret.key"
 
     @property
+    def prices_path(self) -> Path:
+        """The user's own price list."""
+        return self.config_dir / "prices.toml"
+
+    @property
+    def catalogue_path(self) -> Path:
+        """The price catalogue that `nullspend prices update` downloaded."""
+        return self.data_dir / "catalogue.json"
+
+    @property
     def default_key_path(self) -> Path:
         return self.data_dir / "default-key"

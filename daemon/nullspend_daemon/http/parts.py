@@ -11,6 +11,7 @@ from nullspend_daemon.http.auth import CookieSigner, Keys
 from nullspend_daemon.http.bell import Bell
 from nullspend_daemon.http.route import Route
 from nullspend_daemon.http.store import Store
+from nullspend_daemon.pricing.catalogue import Catalogue
 from nullspend_daemon.settings import Settings
 from nullspend_daemon.store.database import Database
 
@@ -26,6 +27,7 @@ class Parts:
     database: Database
     store: Store
     keys: Keys
+    catalogue: Catalogue
     signer: CookieSigner
     started_at_ms: int
     admin_token: str = field(repr=False)

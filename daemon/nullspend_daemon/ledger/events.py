@@ -41,6 +41,7 @@ _COLUMNS = (
     "stop_reason",
     "estimated_cost_microdollars",
     "action_id",
+    "explanation",
     "created_at",
     "charged",
     "awaited_reply",
@@ -90,6 +91,8 @@ class NewEvent:
     stop_reason: str | None = None
     estimated_cost_microdollars: int | None = None
     action_id: str | None = None
+    explanation: dict[str, Any] | None = None
+    """How the cost came about (`Cost.explanation`); None when the client gave it."""
 
 
 class Stored(NamedTuple):
@@ -206,6 +209,7 @@ def _values(event_id: str, event: NewEvent, now_ms: int) -> tuple[Any, ...]:
         event.stop_reason,
         event.estimated_cost_microdollars,
         event.action_id,
+        None if event.explanation is None else to_json(event.explanation).decode(),
         now_ms,
     )
 

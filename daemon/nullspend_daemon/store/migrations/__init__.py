@@ -9,6 +9,7 @@ from nullspend_daemon.store.migrations import (
     m003_actions_and_slack,
     m004_teams_tools_billing_customers,
     m005_analytics,
+    m006_explanations,
 )
 
 _STEPS = (
@@ -17,6 +18,7 @@ _STEPS = (
     m003_actions_and_slack,
     m004_teams_tools_billing_customers,
     m005_analytics,
+    m006_explanations,
 )
 
 MIGRATIONS: dict[str, str] = {step.__name__.rpartition(".")[2]: step.SQL for step in _STEPS}
