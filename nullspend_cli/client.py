@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
 
-from nullspend_cli import answers, cookies, replies, transport
+from nullspend_cli import active_org, answers, cookies, replies, transport
 from nullspend_cli.contexts import Place, no_credential, renew_session
 from nullspend_cli.problems import Problem, ServerError, Unreachable
 from nullspend_cli.replies import Record
@@ -43,17 +43,19 @@ class Client:
         person: str | None = None,
         key: str | None = None,
         waiting: Callable[[str], AbstractContextManager[Any]] = lambda _: nullcontext(),
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.place = place
         self._trace = trace
         self._person = person
         self._key = key
         self._waiting = waiting
+        self._note = note
         self._session: str | None = None
 
     def with_key(self, key: str) -> "Client":
         """The same client with another API key."""
-        return Client(self.place, self._trace, person=self._person, key=key, waiting=self._waiting)
+        return Client(self.place, self._trace, person=self._person, key=key, waiting=self._waiting, note=self._note)
 
     def get(self, path: str, params: Mapping[str, Any] | None = None, *, auth: Auth = Auth.SESSION) -> Record:
         """The JSON object at `path`. Parameters that are None are left out."""
@@ -74,6 +76,14 @@ class Client:
     def delete(self, path: str) -> Record:
         """The reply to a DELETE with the session."""
         return self._call("DELETE", path, None, Auth.SESSION, repeatable=False)
+
+    def submit(self, target: str, form: Mapping[str, str]) -> str:
+        """Sends a form of one of the server's own pages, and returns the address it leads to. Raises ServerError."""
+        headers = {**self._headers(Auth.NONE, None), "Content-Type": "application/x-www-form-urlencoded"}
+        answer = self._send("POST", target, urlencode(form).encode(), headers)
+        if answer.status != 303:
+            raise self._error(answer, Auth.NONE)
+        return answer.headers.get("location", "")
 
     def pages(
         self,
@@ -198,15 +208,43 @@ class Client:
         """The session in use: that of `--as`, or the place's own, in the organization the place asks for."""
         if self._session is None:
             place = self.place
-            if place.daemon and (self._person or place.org):
-                self._session = self._mint_session()
-            else:
-                self._session = place.session
-                if self._session and place.org and not place.daemon:
-                    self._call(
-                        "POST", "/api/auth/switch-org", {"orgId": uuid_of(place.org)}, Auth.SESSION, repeatable=True
-                    )
+            minted = self._person or (place.daemon and place.org)
+            self._session = self._mint_session() if minted else place.session
+            if self._session:
+                self._enter_org()
         return self._session
+
+    def _enter_org(self) -> None:
+        """Makes the organization of the place, or the one `orgs switch` chose on this machine, the session's own."""
+        place = self.place
+        wanted = place.org if place.daemon is None else None if place.org else self.kept_org
+        if wanted is None:
+            return
+        try:
+            self.switch_org(wanted)
+        except ServerError as error:
+            if place.daemon is None or error.status != 403:
+                raise
+            self.keep_org(None)
+            self._note(f"You are not a member of {wanted} any more; this is your personal organization.")
+
+    def switch_org(self, org_id: str) -> Record:
+        """Makes an organization the session's active one. Raises ServerError for one the person is not in."""
+        return self._call("POST", "/api/auth/switch-org", {"orgId": uuid_of(org_id)}, Auth.SESSION, repeatable=True)
+
+    @property
+    def kept_org(self) -> str | None:
+        """The organization `orgs switch` chose for this person on this machine's daemon."""
+        daemon = self.place.daemon
+        if daemon is None or (self._person is None and self.place.session != daemon.cookie):
+            return None  # a cookie of somebody's own says itself where it is
+        return active_org.kept(self.place.vault, self._person)
+
+    def keep_org(self, org_id: str | None) -> None:
+        """Makes an organization, or with None the personal one, the active one from the next command on. Against
+        another server the session's cookie has done so already."""
+        if self.place.daemon:
+            active_org.keep(self.place.vault, self._person, org_id)
 
     def _mint_session(self) -> str:
         """A session of the local daemon for another person or organization."""

@@ -53,9 +53,14 @@ class Place:
             self.daemon.cookie if self.daemon else credentials.load(self.origin, "session")
         )
 
+    @property
+    def keeps_session(self) -> bool:
+        """Whether a session that the server changes is still changed at the next command."""
+        return self.daemon is None and _from_environment("NULLSPEND_SESSION", self.origin) is None
+
     def keep_session(self, cookie: str) -> None:
         """Stores a session the server has renewed; not one that came from the daemon or the environment."""
-        if self.daemon is None and _from_environment("NULLSPEND_SESSION", self.origin) is None:
+        if self.keeps_session:
             credentials.save(self.origin, "session", cookie)
 
     def saved_key(self, name: str) -> str:

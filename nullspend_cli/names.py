@@ -29,14 +29,14 @@ class Names:
 
     @functools.cached_property
     def _key_names(self) -> dict[str, str]:
-        return {str(key["id"]): str(key["name"]) for key in _or_none(lambda: self.keys)}
+        return {str(key["id"]): str(key["name"]) for key in or_none(lambda: self.keys)}
 
     @functools.cached_property
     def _user_names(self) -> dict[str, str]:
         """Emails where a local daemon knows them."""
         if self._client.place.daemon is None:
             return {}
-        users = _or_none(lambda: replies.rows(self._client.get("/_local/users", auth=Auth.ADMIN)))
+        users = or_none(lambda: replies.rows(self._client.get("/_local/users", auth=Auth.ADMIN)))
         return {str(user["userId"]): str(user["email"]) for user in users}
 
     def entity(self, entity_type: str, entity_id: str) -> str:
@@ -49,9 +49,9 @@ class Names:
 
     def key(self, text: str) -> Record:
         """The active key with this id or name. Raises Missing, or Usage when several have the name."""
-        wanted = _id(Kind.KEY, text)
+        wanted = id_or_none(Kind.KEY, text)
         found = [key for key in self.keys if (key["id"] == wanted if wanted else key["name"] == text)]
-        return _only(
+        return only(
             found,
             f"There is no active key {text!r}.",
             "nullspend keys list",
@@ -61,13 +61,13 @@ class Names:
 
     def key_id(self, text: str) -> str:
         """The id of a key; an id is taken as it is, so that events of revoked keys can be found too."""
-        return _id(Kind.KEY, text) or str(self.key(text)["id"])
+        return id_or_none(Kind.KEY, text) or str(self.key(text)["id"])
 
     def budget(self, text: str) -> Record:
         """The budget with this id, or of this key, email, tag or customer. Raises Missing, or Usage for several."""
-        wanted = _id(Kind.BUDGET, text)
+        wanted = id_or_none(Kind.BUDGET, text)
         found = [budget for budget in self.budgets if budget["id"] == wanted or text in self._entity_forms(budget)]
-        return _only(
+        return only(
             found,
             f"There is no budget {text!r}.",
             "nullspend budgets list",
@@ -87,7 +87,7 @@ class Names:
         return str(replies.record(self._client.get("/api/auth/session"))["userId"])
 
 
-def _id(kind: Kind, text: str) -> str | None:
+def id_or_none(kind: Kind, text: str) -> str | None:
     """`text` as an id, or None when it is a name. Raises Usage for an id of that kind that is not whole."""
     if not text.startswith(kind.value):
         return None
@@ -101,7 +101,8 @@ def _key_line(key: Record) -> str:
     return f"{key['id']}  {key.get('keyPrefix', '')}  created {show_time(key.get('createdAt'))}"
 
 
-def _only(found: Sequence[Record], missing: str, next: str, several: str, describe: Callable[[Record], str]) -> Record:
+def only(found: Sequence[Record], missing: str, next: str, several: str, describe: Callable[[Record], str]) -> Record:
+    """The one record that was found. Raises Missing for none, Usage with a line each for several."""
     if not found:
         raise Missing(missing, next=next)
     if len(found) > 1:
@@ -109,7 +110,7 @@ def _only(found: Sequence[Record], missing: str, next: str, several: str, descri
     return found[0]
 
 
-def _or_none(look: Callable[[], list[Record]]) -> list[Record]:
+def or_none(look: Callable[[], list[Record]]) -> list[Record]:
     """What `look` finds; nothing when this credential may not see it, because a name is only a comfort."""
     try:
         return look()

@@ -99,6 +99,12 @@ Limit = Annotated[
     int | None,
     typer.Option("--limit", metavar="N", min=0, show_default=False, help="Rows to show; 50 unless set, 0 shows all."),
 ]
+Org = Annotated[
+    str | None,
+    typer.Option(
+        "--org", metavar="ORG", show_default=False, help="Another organization than the active one: slug, name or id."
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="K=V", show_default=False, help="A tag; repeatable.")]
 Duration = Annotated[

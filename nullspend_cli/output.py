@@ -84,6 +84,23 @@ class Output:
         formats.check_fields(rows, self.fields, tuple(known))
         return [known.get(field) or tables.column(field) for field in self.fields]
 
+    def stream(self, rows: Iterable[Row], columns: Sequence[Column], *, id_field: str = "id") -> None:
+        """Rows without an end, each printed as it comes; a table's columns grow with what they have to hold."""
+        widths = [len(column.title) for column in columns]
+        for number, row in enumerate(rows):
+            if self.mode == "ids":
+                self.text(next(iter(formats.id_lines([row], id_field))), at_once=True)
+            elif self.mode in ("json", "jsonl"):
+                self.text("".join(map(formats.line, formats.pick([row], self.fields))), at_once=True)
+            else:
+                self.text(self._streamed(row, self._chosen([row], columns), widths, first=not number), at_once=True)
+
+    def _streamed(self, row: Row, columns: Sequence[Column], widths: list[int], *, first: bool) -> str:
+        if self.mode == "csv":
+            text = formats.csv_text(columns, [row])
+            return text if first else text.partition("\n")[2]
+        return tables.streamed(columns, row, widths, self.terminal, title=first)
+
     def record(self, row: Row, columns: Sequence[Column], *, id_field: str = "id") -> None:
         """One object: a line a field, or the record itself in the other modes."""
         if self.mode in ("json", "jsonl"):
@@ -123,6 +140,23 @@ class Output:
             raise Usage(f"This needs a yes: {question}", next="Add --yes to say it on the command line.")
         if not self.terminal.ask(question):
             raise Usage("Nothing was changed.")
+
+    def confirm_by_name(self, question: str, name: str, *, yes: bool) -> None:
+        """As `confirm`, for what takes much with it: the answer is the name of the thing."""
+        if yes:
+            return
+        if not self.terminal.can_ask:
+            raise Usage(f"This needs a yes: {question}", next="Add --yes to say it on the command line.")
+        if self.terminal.answer(f"{question} Type its name, {name}, to go on:") != name:
+            raise Usage("Nothing was changed.")
+
+    def absent(self, empty: Empty) -> None:
+        """A single thing that is not there, where that is an answer and no error: null where a program reads."""
+        if self.mode in ("json", "jsonl"):
+            self._json(None)
+        elif self.mode == "table":
+            self.note(empty.sentence)
+            self.next(empty.next)
 
     def note(self, sentence: str) -> None:
         """Something beside the data, on stderr."""

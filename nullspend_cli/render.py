@@ -123,9 +123,9 @@ def threshold_style(spent: int, limit: int, thresholds: Sequence[int]) -> str:
     return "yellow" if passed else ""
 
 
-def sparkline(values: Sequence[int], glyphs: Glyphs) -> str:
-    """One character a value, the tallest for the largest."""
-    top = max(values, default=0)
+def sparkline(values: Sequence[int], glyphs: Glyphs, *, top: int | None = None) -> str:
+    """One character a value, the tallest for `top`, which is the largest unless given."""
+    top = max(values, default=0) if top is None else top
     last = len(glyphs.sparks) - 1
     return "".join(glyphs.sparks[value * last // top if top else 0] for value in values)
 

@@ -7,8 +7,23 @@ from nullspend_daemon.contract.ids import InvalidId, Kind, parse_id
 
 Record = dict[str, Any]
 
-_KINDS = {"userId": Kind.USER, "orgId": Kind.ORG, "apiKeyId": Kind.KEY, "keyId": Kind.KEY, "actionId": Kind.ACTION}
+_KINDS = {
+    **dict.fromkeys(("userId", "actorId", "invitedBy", "newOwnerUserId"), Kind.USER),
+    "orgId": Kind.ORG,
+    "apiKeyId": Kind.KEY,
+    "keyId": Kind.KEY,
+    "actionId": Kind.ACTION,
+}
 _ENTITIES = {"user": Kind.USER, "api_key": Kind.KEY}
+_RESOURCES = {
+    "org": Kind.ORG,
+    "organization": Kind.ORG,
+    "membership": Kind.USER,
+    "api_key": Kind.KEY,
+    "budget": Kind.BUDGET,
+    "webhook": Kind.WEBHOOK,
+    "action": Kind.ACTION,
+}
 
 
 def record(reply: Record, kind: Kind | None = None) -> Record:
@@ -39,6 +54,9 @@ def _known_ids(item: Record, kind: Kind | None) -> Iterable[tuple[str, Kind]]:
     entity = _ENTITIES.get(str(item.get("entityType")))
     if entity:
         yield "entityId", entity
+    resource = _RESOURCES.get(str(item.get("resourceType")))
+    if resource:
+        yield "resourceId", resource
 
 
 def prefixed(kind: Kind, text: str) -> str:

@@ -65,6 +65,7 @@ class State:
             person=self.given("person"),
             key=place.saved_key(key) if key else None,
             **({} if silent else {"waiting": self.terminal.waiting}),
+            note=self.out.note,
         )
 
     def connect(self) -> "Client":

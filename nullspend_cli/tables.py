@@ -95,6 +95,15 @@ def _line(cells: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int
     return (" " * _GAP).join(parts).rstrip() + "\n"
 
 
+def streamed(columns: Sequence[Column], row: Row, widths: list[int], terminal: Terminal, *, title: bool) -> str:
+    """One row of a table that is not complete yet, below the titles for the first; `widths` grow with it."""
+    kept = [column for column in columns if not column.wide] if terminal.is_tty else list(columns)
+    cells = [column.cell(row) for column in kept]
+    widths[: len(kept)] = [max(old, width_of(cell.text)) for old, cell in zip(widths, cells, strict=False)]
+    lines = [[Cell(column.title, "bold") for column in kept], cells] if title else [cells]
+    return "".join(_line(line, kept, widths[: len(kept)], terminal) for line in lines)
+
+
 def record(columns: Sequence[Column], row: Row, terminal: Terminal) -> str:
     """One line a field, names left and values right of them; fields without a value are left out."""
     lines = [(column.title.lower(), column.cell(row)) for column in columns]

@@ -67,9 +67,13 @@ class Terminal:
 
     def ask(self, question: str) -> bool:
         """A yes or no, where everything but yes means no."""
-        self.stderr.write(f"{visible(question)} [y/N] ")
+        return self.answer(f"{question} [y/N]").lower() in ("y", "yes")
+
+    def answer(self, question: str) -> str:
+        """What a person types, without the blanks around it."""
+        self.stderr.write(f"{visible(question)} ")
         self.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        return sys.stdin.readline().strip()
 
     def secret(self, what: str) -> str:
         """A secret typed without showing, or one line of standard input. Raises Usage for an empty one."""

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from nullspend_cli.main import tree
+from nullspend_cli.tree import exists, root_of
 from tests.fakes.server import FakeServer, Scripted
 from tests.machine import Machine
 
@@ -189,9 +191,12 @@ def test_validation_issues_are_named_one_a_line(elsewhere: Machine, server: Fake
     )
 
 
-def test_advice_that_names_a_command_this_version_lacks_is_not_given(elsewhere: Machine, server: FakeServer) -> None:
-    server.answer("POST", "/api/keys", refusal(400, "no_subscription", "None."))
-    assert elsewhere.run("keys", "create", "x").err == "error: None.\n"
+def test_advice_is_given_only_if_this_version_has_the_command_it_names() -> None:
+    root = root_of(tree())
+    assert exists("nullspend billing checkout", root)
+    assert exists("nullspend keys revoke NAME --yes", root)
+    assert not exists("nullspend billing frobnicate", root)
+    assert not exists("nullspend frobnicate", root)
 
 
 def test_a_renewed_session_is_stored_for_a_context_that_stores_one(machine: Machine, server: FakeServer) -> None:
