@@ -1,0 +1,323 @@
+"""How fast the daemon answers what was spent, with 10,000 and with 1,000,000 events in its store.
+
+usage: python tests/bench/bench_analytics.py [--quick]   (prints a table; never fails for being slow)
+"""
+
+import argparse
+import itertools
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+sys.path[:0] = [str(Path(__file__).parents[i]) for i in (2, 0)]
+sys.path.insert(1, str(Path(__file__).parents[2] / "daemon"))
+
+from load import request, run
+
+from nullspend_daemon.ledger.events import NewEvent, store_event
+from nullspend_daemon.ledger.retention import drop_old_events
+from nullspend_daemon.ledger.rollups import Rollups
+from nullspend_daemon.store import identity
+from nullspend_daemon.store.database import Database
+from nullspend_daemon.store.identity import KeyIdentity
+from nullspend_daemon.store.transaction import Tx
+from tests.machine import Daemon, Machine, start_daemon
+
+DAY_MS = 86_400_000
+DAYS = 90
+IN_ONE_GO = 5_000
+MODELS = [
+    ("openai", ("gpt-4o", "gpt-4o-mini", "o3", "gpt-5", "gpt-5-nano")),
+    ("anthropic", ("claude-opus-4", "claude-sonnet-4", "claude-haiku-3")),
+    ("google", ("gemini-2.5-pro", "gemini-2.5-flash")),
+]
+PAIRS = [(provider, model) for provider, models in MODELS for model in models]
+REPORTED = {
+    "provider": "openai",
+    "model": "gpt-4o",
+    "inputTokens": 1200,
+    "outputTokens": 340,
+    "costMicrodollars": 6400,
+    "sessionId": "bench",
+    "customer": "customer-1",
+    "tags": {"team": "team-1", "feature": "search"},
+    "eventType": "llm",
+}
+
+
+class GivenClock:
+    """A clock that says what it was set to."""
+
+    def __init__(self) -> None:
+        self.ms = 0
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class Figures(NamedTuple):
+    """What one size of the store measured: milliseconds at the 95th percentile by name, rates per second by name."""
+
+    p95: dict[str, float]
+    rates: dict[str, float]
+
+
+def row(name: str, *cells: str) -> None:
+    print(f"{name:<52}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
+
+
+def event(key: KeyIdentity, keys: list[str], number: int) -> NewEvent:
+    """The n-th event: 8 keys, 10 models, 100 customers, 3 tags, a session of 20 calls, a trace of 5."""
+    dice = random.Random(number)
+    provider, model = PAIRS[int(dice.random() ** 2 * len(PAIRS))]
+    tokens_in, tokens_out = dice.randrange(100, 8000), dice.randrange(10, 1500)
+    cost = tokens_in * 2 + tokens_out * 8
+    tags = {"team": f"team-{dice.randrange(10)}", "feature": f"feature-{dice.randrange(20)}"}
+    if number % 50 == 0:
+        tags["_ns_estimated"] = "true"
+    return NewEvent(
+        org_id=key.org_id,
+        user_id=key.user_id,
+        api_key_id=keys[dice.randrange(len(keys))],
+        request_id=f"bench_{number}",
+        provider=provider,
+        model="rare-model" if number % 100_000 == 7 else model,
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
+        cost_microdollars=cost,
+        cost_breakdown={"input": tokens_in * 2, "output": tokens_out * 8, "cached": 0},
+        duration_ms=dice.randrange(200, 9000),
+        source=("proxy", "sdk")[number % 2],
+        event_type="llm",
+        trace_id=f"{number // 5:032x}",
+        session_id=f"session-{number // 20}",
+        customer_id=f"customer-{dice.randrange(100)}",
+        tags=tags,
+    )
+
+
+def open_store(daemon: Daemon) -> tuple[Database, GivenClock]:
+    """The store of a stopped daemon."""
+    clock = GivenClock()
+    database = Database(daemon.data / "nullspend.db", clock)  # type: ignore[arg-type]
+    database.open()
+    return database, clock
+
+
+def fill(daemon: Daemon, key_value: str, first: int, last: int, of: int) -> float:
+    """Stores events `first` to `last` of `of`, spread over the days; returns the seconds it took."""
+    database, clock = open_store(daemon)
+    found = database.read(lambda tx: identity.find_key(tx, identity.digest(key_value)))
+    assert found is not None
+    keys = [row["id"] for row in database.read(lambda tx: tx.all("SELECT id FROM api_keys"))]
+    ends = time.time_ns() // 1_000_000 - 60_000
+    started = time.perf_counter()
+    for start in range(first, last, IN_ONE_GO):
+        numbers = range(start, min(last, start + IN_ONE_GO))
+
+        def store(tx: Tx, numbers: range = numbers) -> None:
+            rollups = Rollups(tx)
+            for number in numbers:
+                tx.now_ms = ends - int((of - number) / of * DAYS * DAY_MS)
+                store_event(tx, rollups, event(found, keys, number))
+            rollups.store()
+            tx.execute("DELETE FROM outbox")
+
+        clock.ms = ends
+        database.write(store, durable=False)
+    seconds = time.perf_counter() - started
+    database.close()
+    return seconds
+
+
+def port_of(daemon: Daemon) -> int:
+    return int(daemon.url.rsplit(":", 1)[1])
+
+
+def latency(daemon: Daemon, path: str, count: int) -> tuple[float, float]:
+    """(p50, p95) in milliseconds of a GET with the owner's session, one after the other."""
+    headers = {"Cookie": daemon.state["owner"]["cookie"]}
+    run(port_of(daemon), lambda _: request("GET", path, b"", headers), 5, 1)
+    found = run(port_of(daemon), lambda _: request("GET", path, b"", headers), count, 1)
+    return found.percentile(50), found.percentile(95)
+
+
+def reads(daemon: Daemon, count: int) -> Iterator[tuple[str, str]]:
+    """What is asked, by name."""
+    for period in ("30d", "90d"):
+        yield f"summary {period}", f"/api/cost-events/summary?period={period}"
+    yield "summary 90d, without estimates", "/api/cost-events/summary?period=90d&excludeEstimated=true"
+    for group in ("api_key", "team", "feature", "customer"):
+        yield f"attribution by {group}, 90d", f"/api/cost-events/attribution?groupBy={group}&period=90d"
+    yield "attribution of one customer", "/api/cost-events/attribution/customer-3?groupBy=customer&period=90d"
+    pages = {
+        "newest 100": {},
+        "after the middle": {"cursor": json.dumps(middle(daemon, count))},
+        "of a model": {"model": "gpt-4o"},
+        "of a model seen 10 times in a million": {"model": "rare-model"},
+        "of a customer": {"customerId": "customer-7"},
+        "of a tag": {"tag.team": "team-3"},
+        "of a tag, a model and a customer": {"tag.team": "team-3", "model": "o3", "customerId": "customer-7"},
+        "of a session": {"sessionId": f"session-{count // 40}"},
+        "of a day in the middle": {"createdBefore": middle(daemon, count)["createdAt"]},
+        "of a model that is nowhere": {"model": "nowhere"},
+    }
+    for name, filters in pages.items():
+        yield f"page {name}", "/api/cost-events?" + urlencode({"limit": 100, **filters})
+    yield "sessions", "/api/cost-events/sessions"
+    yield "one session", f"/api/cost-events/sessions/session-{count // 40}"
+    yield "tag keys", "/api/cost-events/tag-keys"
+
+
+def middle(daemon: Daemon, count: int) -> dict[str, str]:
+    """The cursor of the event in the middle."""
+    found = daemon.call("GET", f"/api/cost-events?requestId=bench_{count // 2}").json["data"][0]
+    return {"createdAt": found["createdAt"], "id": found["id"]}
+
+
+def ingest_rates(daemon: Daemon, label: str, quick: bool) -> dict[str, float]:
+    """Events a second: singly from 16 clients, and in batches of 100 from 4."""
+    key, port = daemon.key, port_of(daemon)
+    single, batch = json.dumps(REPORTED).encode(), json.dumps({"events": [REPORTED] * 100}).encode()
+
+    def one(n: int) -> bytes:
+        headers = {"X-NullSpend-Key": key, "Idempotency-Key": f"{label}-{n}"}
+        return request("POST", "/api/cost-events", single, headers)
+
+    def many(_: int) -> bytes:
+        return request("POST", "/api/cost-events/batch", batch, {"X-NullSpend-Key": key})
+
+    return {
+        "single, c=16": run(port, one, 1000 if quick else 4000, 16).per_second,
+        "batches of 100, c=4": run(port, many, 40 if quick else 150, 4).per_second * 100,
+    }
+
+
+def resident_mb(pid: int, what: str = "VmRSS") -> float:
+    """Resident memory of a process: now, or at its highest with VmHWM."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(what):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def export(daemon: Daemon, limit: int) -> None:
+    """The whole export by the command, with the memory of both at a tenth of it and at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nullspend_cli", "events", "export"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=daemon.machine.env,
+    )
+    assert process.stdout
+    assert process.stderr
+    started = time.perf_counter()
+    early = (0.0, 0.0)
+    lines = 0
+    for lines in itertools.count():
+        if lines == limit // 10:
+            early = resident_mb(process.pid), resident_mb(daemon.process.pid)
+        line = process.stdout.readline()
+        if not line:
+            break
+        if lines == limit // 10 * 9:
+            late = resident_mb(process.pid), resident_mb(daemon.process.pid)
+    seconds = time.perf_counter() - started
+    said = process.stderr.read().decode().strip()
+    process.wait()
+    row("export by the command", f"{lines - 1:,} rows", f"{seconds:.0f} s", f"{(lines - 1) / seconds:,.0f}/s")
+    row("  memory of the command, at 10 % and 90 %", f"{early[0]:.0f} MB", f"{late[0]:.0f} MB")
+    row("  memory of the daemon, at 10 % and 90 %", f"{early[1]:.0f} MB", f"{late[1]:.0f} MB")
+    row(f"  it said: {said}")
+
+
+def retention(daemon: Daemon, slices: int) -> None:
+    """How long one slice of retention holds the writer."""
+    database, clock = open_store(daemon)
+    clock.ms = time.time_ns() // 1_000_000
+    held: list[float] = []
+    dropped = 0
+    for _ in range(slices):
+        started = time.perf_counter()
+        went = database.write(lambda tx: drop_old_events(tx, 45 * DAY_MS), durable=False)
+        held.append((time.perf_counter() - started) * 1000)
+        dropped += went
+        if not went:
+            break
+    held.sort()
+    row(
+        f"retention: {dropped:,} events in {len(held):,} slices, ms",
+        f"p50 {held[len(held) // 2]:.0f}",
+        f"p99 {held[int(len(held) * 0.99)]:.0f}",
+        f"most {held[-1]:.0f}",
+    )
+    database.close()
+
+
+def measure(home: Path, count: int, quick: bool) -> tuple[Daemon, Figures]:
+    """Fills a store with `count` events and measures everything. The daemon it returns is running."""
+    daemon = start_daemon(Machine(home))
+    for number in range(7):
+        daemon.call("POST", "/api/keys", {"name": f"agent-{number}"})
+    key = daemon.key
+    daemon.end()
+    row(f"{count:,} events", f"filled in {fill(daemon, key, 0, count, count):.0f} s")
+    daemon = start_daemon(Machine(home))
+    daemon.call("GET", "/api/cost-events")
+    p95: dict[str, float] = {}
+    row("  milliseconds", "p50", "p95")
+    for name, path in reads(daemon, count):
+        p50, p95[name] = latency(daemon, path, 60 if quick else 150)
+        row(f"    {name}", f"{p50:.1f}", f"{p95[name]:.1f}")
+    rates = ingest_rates(daemon, f"{count}", quick)
+    for name, rate in rates.items():
+        row(f"    taking in, {name}", f"{rate:,.0f}/s")
+    return daemon, Figures(p95, rates)
+
+
+def aims(small: Figures, large: Figures) -> None:
+    """The figures the issue names, beside what was measured."""
+    row("aims", "aim", "measured", "")
+    slowest = max((name for name in large.p95 if name.startswith("summary")), key=lambda name: large.p95[name])
+    ratio = large.p95[slowest] / small.p95[slowest]
+    checks = [
+        (f"  {slowest}, p95 against the small store", "<= 2.0 x", f"{ratio:.1f} x", ratio <= 2),
+        (f"  {slowest}, p95", "<= 60 ms", f"{large.p95[slowest]:.1f} ms", large.p95[slowest] <= 60),
+    ]
+    for start, most in (("attribution", 60), ("page", 15)):
+        name = max((name for name in large.p95 if name.startswith(start)), key=lambda name: large.p95[name])
+        checks.append((f"  {name}, p95", f"<= {most} ms", f"{large.p95[name]:.1f} ms", large.p95[name] <= most))
+    for name, rate in large.rates.items():
+        share = rate / small.rates[name]
+        checks.append((f"  taking in, {name}, large against small", ">= 80 %", f"{share:.0%}", share >= 0.8))
+    for name, aim, found, met in checks:
+        row(name, aim, found, "met" if met else "MISSED")
+
+
+def main(quick: bool) -> None:
+    """Run everything on machines of their own."""
+    large = 100_000 if quick else 1_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        daemon, small_figures = measure(Path(folder) / "small", 10_000, quick)
+        daemon.end()
+        daemon, large_figures = measure(Path(folder) / "large", large, quick)
+        export(daemon, large)
+        daemon.end()
+        aims(small_figures, large_figures)
+        retention(daemon, 100 if quick else 400)
+
+
+if __name__ == "__main__":
+    flags = argparse.ArgumentParser(description=__doc__)
+    flags.add_argument("--quick", action="store_true", help="the size CI runs: 10,000 and 100,000 events")
+    main(flags.parse_args().quick)
