@@ -46,8 +46,7 @@ class TestClock:
 
 def to_iso(ms: int) -> str:
     """`2026-04-01T12:00:00.000Z` for epoch milliseconds."""
-    moment = _EPOCH + timedelta(milliseconds=ms)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def to_iso_or_none(ms: int | None) -> str | None:

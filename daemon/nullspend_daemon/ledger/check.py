@@ -6,7 +6,7 @@ from typing import Any
 
 from nullspend_daemon.contract.money import MAX_MICRODOLLARS
 from nullspend_daemon.ledger.events import counted_row
-from nullspend_daemon.ledger.rollups import DAY_KEYS, DAY_SUMS, LABEL_KEYS, LABEL_SUMS, Key, Sums
+from nullspend_daemon.ledger.rollups import DAY_KEYS, DAY_SUMS, LABEL_KEYS, LABEL_SUMS, LABEL_TOTAL_KEYS, Key, Sums
 from nullspend_daemon.store.transaction import Tx
 
 _MOST_REPORTED = 100
@@ -83,6 +83,7 @@ def _tables(expected: _Expected) -> Iterable[tuple[str, tuple[str, ...], tuple[s
     return (
         ("cost_days", DAY_KEYS, DAY_SUMS, expected.sums.days),
         ("cost_label_days", LABEL_KEYS, LABEL_SUMS, expected.sums.labels),
+        ("cost_label_totals", LABEL_TOTAL_KEYS, LABEL_SUMS, expected.sums.label_totals()),
         ("cost_traces", _TRACE_KEYS, _TRACE_SUMS, expected.traces()),
         ("cost_sessions", _SESSION_KEYS, _SESSION_SUMS, expected.sessions),
     )

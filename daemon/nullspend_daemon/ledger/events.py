@@ -116,7 +116,8 @@ def store_event(
     if inserted.rowcount == 0:
         return None
     seq = inserted.lastrowid
-    tx.executemany(_INSERT_TAG, [(event.org_id, key, value, seq) for key, value in event.tags.items()])
+    if event.tags:
+        tx.executemany(_INSERT_TAG, [(event.org_id, key, value, seq) for key, value in event.tags.items()])
     if event.session_id is not None:
         tx.execute(_ADD_TO_SESSION, (event.org_id, event.session_id, event.cost_microdollars, tx.now_ms))
     rollups.add(counted(event, tx.now_ms))

@@ -30,6 +30,7 @@ DAY_SUMS = (
 )
 LABEL_KEYS = ("org_id", "label", "value", "day", "estimated", "model", "source")
 LABEL_SUMS = ("requests", "cost_microdollars")
+LABEL_TOTAL_KEYS = ("org_id", "label", "day", "value", "estimated")
 Key = tuple[Any, ...]
 
 
@@ -50,10 +51,16 @@ def _upsert(table: str, keys: tuple[str, ...], sums: tuple[str, ...]) -> str:
 
 _ADD_DAY = _upsert("cost_days", DAY_KEYS, DAY_SUMS)
 _ADD_LABEL = _upsert("cost_label_days", LABEL_KEYS, LABEL_SUMS)
-_DROP_EMPTY_DAY = f"DELETE FROM cost_days WHERE requests <= 0 AND {' AND '.join(f'{name} = ?' for name in DAY_KEYS)}"
-_DROP_EMPTY_LABEL = (
-    f"DELETE FROM cost_label_days WHERE requests <= 0 AND {' AND '.join(f'{name} = ?' for name in LABEL_KEYS)}"
-)
+_ADD_LABEL_TOTAL = _upsert("cost_label_totals", LABEL_TOTAL_KEYS, LABEL_SUMS)
+
+
+def _drop_empty(table: str, keys: tuple[str, ...]) -> str:
+    return f"DELETE FROM {table} WHERE requests <= 0 AND {' AND '.join(f'{name} = ?' for name in keys)}"
+
+
+_DROP_EMPTY_DAY = _drop_empty("cost_days", DAY_KEYS)
+_DROP_EMPTY_LABEL = _drop_empty("cost_label_days", LABEL_KEYS)
+_DROP_EMPTY_LABEL_TOTAL = _drop_empty("cost_label_totals", LABEL_TOTAL_KEYS)
 _SEE_TAG_KEY = (
     "INSERT INTO cost_tag_keys (org_id, tag_key, last_day) VALUES (?1, ?2, ?3)"
     " ON CONFLICT (org_id, tag_key) DO UPDATE SET last_day = ?3 WHERE last_day < ?3"
@@ -146,6 +153,13 @@ class Sums:
         if event.trace_id is not None:
             _add(self.traces, (event.org_id, event.trace_id, day), (1, event.cost, estimated), sign)
 
+    def label_totals(self) -> dict[Key, tuple[int, ...]]:
+        """The labels' sums whatever the model and source."""
+        totals: dict[Key, tuple[int, ...]] = {}
+        for (org_id, label, value, day, estimated, _, _), values in self.labels.items():
+            _add(totals, (org_id, label, day, value, estimated), values, 1)
+        return totals
+
 
 class Rollups:
     """The additions of one transaction; `store` writes them."""
@@ -171,12 +185,15 @@ class Rollups:
         tx, sums = self._tx, self._sums
         tx.executemany(_ADD_DAY, [(*key, *values) for key, values in sums.days.items()])
         tx.executemany(_ADD_LABEL, [(*key, *values) for key, values in sums.labels.items()])
+        label_totals = sums.label_totals()
+        tx.executemany(_ADD_LABEL_TOTAL, [(*key, *values) for key, values in label_totals.items()])
         tx.executemany(_SEE_TAG_KEY, self._tag_keys)
         for (org_id, trace_id, day), (requests, cost, estimated) in sums.traces.items():
             tx.execute(_ADD_TRACE, (org_id, trace_id, requests, cost, day, estimated))
         if self._took_back:
             tx.executemany(_DROP_EMPTY_DAY, list(sums.days))
             tx.executemany(_DROP_EMPTY_LABEL, list(sums.labels))
+            tx.executemany(_DROP_EMPTY_LABEL_TOTAL, list(label_totals))
             tx.executemany(_DROP_EMPTY_TRACE, [key[:2] for key in sums.traces])
 
 

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,6 +136,8 @@ def test_a_full_disk_fails_every_function_of_the_batch(path: Path) -> None:
             database.submit_write(job)
         gate.execute("ROLLBACK")
         gate.close()
+        while len(outcomes) < 3:  # or the next write may still join the batch that fails
+            time.sleep(0.001)
         database.write(put)
         stored = database.read(lambda tx: [row[0] for row in tx.all("SELECT name FROM meta ORDER BY name")])
         acknowledged = [value for value, error in outcomes if error is None]

@@ -137,7 +137,7 @@ def _label(group_by: str) -> str:
 def _by_label(tx: Tx, org_id: str, window: Window, group_by: str) -> list[Record]:
     condition, params = window.condition()
     rows = tx.all(
-        "SELECT value, sum(cost_microdollars) AS cost, sum(requests) AS requests FROM cost_label_days"
+        "SELECT value, sum(cost_microdollars) AS cost, sum(requests) AS requests FROM cost_label_totals"
         f" WHERE org_id = ? AND label = ? AND {condition} GROUP BY value",
         (org_id, _label(group_by), *params),
     )

@@ -9,9 +9,8 @@ from nullspend_daemon.contract.clock import to_iso
 from nullspend_daemon.contract.money import usd_text
 from nullspend_daemon.http.route import Call, Document
 from nullspend_daemon.resources.cost_events.csv import attachment, csv_text
-from nullspend_daemon.resources.cost_events.filters import filters
+from nullspend_daemon.resources.cost_events.filters import matching
 from nullspend_daemon.resources.cost_events.models import ExportQuery
-from nullspend_daemon.resources.cost_events.records import SELECT
 from nullspend_daemon.store.pages import NEWEST_FIRST
 from nullspend_daemon.store.transaction import Row, Tx
 
@@ -40,10 +39,8 @@ COLUMNS = (*_STORED, "cost_usd", *_STORED_TOO, "created_at", *_PARTS)
 
 def export(tx: Tx, call: Call[None, ExportQuery]) -> Document:
     """Export the newest 10,000 matching cost events as CSV."""
-    where, params = filters(call.query)
-    rows = tx.execute(
-        f"{SELECT} WHERE org_id = ?{where} {NEWEST_FIRST} LIMIT {MOST_ROWS}", [call.caller.org_id, *params]
-    )
+    select, params = matching(tx, call.caller.org_id, call.query)
+    rows = tx.execute(f"{select} {NEWEST_FIRST} LIMIT {MOST_ROWS}", params)
     return attachment(csv_text(COLUMNS, map(_cells, rows)), "nullspend-cost-events", tx.now_ms)
 
 

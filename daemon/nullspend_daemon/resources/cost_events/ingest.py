@@ -1,8 +1,7 @@
 """Taking reported spend in: core 5.1 and 5.2. One transaction an event or a batch; a repeated report has one effect."""
 
-from uuid import uuid4
-
 from nullspend_daemon.contract.clock import to_iso
+from nullspend_daemon.contract.ids import new_uuid
 from nullspend_daemon.http.route import Call, Record, Reply
 from nullspend_daemon.ledger.alerts import Cause
 from nullspend_daemon.ledger.budgets import matching_entities
@@ -19,7 +18,7 @@ MOST_TAGS = 10
 def report_cost(tx: Tx, call: Call[ReportCost, None]) -> Record | Reply:
     """Report one cost event; a repeat of its request id and provider answers 200 with the first one."""
     key, body = call.caller.api_key, call.body
-    event = _event(key, body, call.idempotency_key or body.idempotency_key)
+    event = _event(tx, key, body, call.idempotency_key or body.idempotency_key)
     charges, rollups = Charges(tx, key.org_id), Rollups(tx)
     event_id = _store(tx, charges, rollups, key, event)
     if event_id is None:
@@ -33,7 +32,7 @@ def report_batch(tx: Tx, call: Call[ReportBatch, None]) -> Record:
     """Report 1 to 100 cost events at once; duplicates are skipped and not listed."""
     key = call.caller.api_key
     charges, rollups = Charges(tx, key.org_id), Rollups(tx)
-    events = [_event(key, item, item.idempotency_key) for item in call.body.events]
+    events = [_event(tx, key, item, item.idempotency_key) for item in call.body.events]
     ids = [_store(tx, charges, rollups, key, event) for event in events]
     charges.store()
     rollups.store()
@@ -60,14 +59,15 @@ def _first(tx: Tx, event: NewEvent) -> Record:
     return {"id": row["id"], "createdAt": to_iso(row["created_at"])}
 
 
-def _event(key: KeyIdentity, body: ReportCost, request_id: str | None) -> NewEvent:
+def _event(tx: Tx, key: KeyIdentity, body: ReportCost, request_id: str | None) -> NewEvent:
     tags = with_defaults(body.tags, key.default_tags)
     breakdown = body.cost_breakdown
     return NewEvent(
         org_id=key.org_id,
         user_id=key.user_id,
         api_key_id=key.key_id,
-        request_id=request_id or f"sdk_{uuid4()}",
+        # Ascending, like every id: a random one would dirty another page of the index with each event.
+        request_id=request_id or f"sdk_{new_uuid(tx.now_ms)}",
         provider=body.provider,
         model=body.model,
         input_tokens=body.input_tokens,

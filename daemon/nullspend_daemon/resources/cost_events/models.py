@@ -82,19 +82,14 @@ class StoredBatch(Wire):
 
 
 class EventFilters(Query):
-    """The filters of lists and exports."""
+    """The filters that lists and exports share."""
 
-    request_id: Annotated[str, sized(1, 200)] | None = None
     session_id: Annotated[str, sized(1, 256)] | None = None
     api_key_id: Annotated[str, id_field(Kind.KEY)] | None = None
     model: str | None = None
     provider: str | None = None
     source: Source | None = None
-    budget_status: BudgetStatus | None = None
     trace_id: TraceId | None = None
-    customer_id: str | None = None
-    created_after: Moment | None = None
-    created_before: Moment | None = None
     tags: dict[str, str] = Field(default_factory=dict[str, str])
 
     @model_validator(mode="before")
@@ -110,6 +105,11 @@ class EventFilters(Query):
 class ListCostEvents(EventFilters):
     """Query of GET /api/cost-events."""
 
+    request_id: Annotated[str, sized(1, 200)] | None = None
+    budget_status: BudgetStatus | None = None
+    customer_id: str | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
     limit: Annotated[int, whole_text(1, 100)] = 25
     cursor: CostEventCursor | None = None
 

@@ -3,7 +3,7 @@
 from nullspend_daemon.contract.ids import InvalidId, Kind, parse_id
 from nullspend_daemon.errors import NotFound, ValidationFailed
 from nullspend_daemon.http.route import Call, Record
-from nullspend_daemon.resources.cost_events.filters import filters
+from nullspend_daemon.resources.cost_events.filters import matching
 from nullspend_daemon.resources.cost_events.models import ListCostEvents
 from nullspend_daemon.resources.cost_events.records import SELECT, record
 from nullspend_daemon.store.pages import fetch_page
@@ -13,14 +13,8 @@ from nullspend_daemon.store.transaction import Tx
 def list_cost_events(tx: Tx, call: Call[None, ListCostEvents]) -> Record:
     """List the organization's cost events, newest first."""
     query = call.query
-    where, params = filters(query)
-    page = fetch_page(
-        tx,
-        f"{SELECT} WHERE org_id = ?{where}",
-        [call.caller.org_id, *params],
-        cursor=query.cursor,
-        limit=query.limit,
-    )
+    select, params = matching(tx, call.caller.org_id, query)
+    page = fetch_page(tx, select, params, cursor=query.cursor, limit=query.limit)
     return {"data": [record(row) for row in page.rows], "cursor": page.next and page.next.on_the_wire()}
 
 

@@ -136,7 +136,7 @@ CREATE TABLE cost_events (
 CREATE INDEX cost_events_newest ON cost_events (org_id, created_at, id);
 CREATE INDEX cost_events_session ON cost_events (org_id, session_id, created_at, id) WHERE session_id IS NOT NULL;
 CREATE INDEX cost_events_trace ON cost_events (org_id, trace_id, created_at) WHERE trace_id IS NOT NULL;
-CREATE INDEX cost_events_customer ON cost_events (org_id, customer_id, created_at) WHERE customer_id IS NOT NULL;
+CREATE INDEX cost_events_customer ON cost_events (org_id, customer_id, created_at, id) WHERE customer_id IS NOT NULL;
 
 -- One row a tag, so that a filter on a rare tag does not read every event.
 CREATE TABLE cost_event_tags (

@@ -41,6 +41,24 @@ CREATE TABLE cost_label_days (
     PRIMARY KEY (org_id, label, value, day, estimated, model, source)
 ) STRICT, WITHOUT ROWID;
 
+-- The same without model and source, the day before the value: an attribution reads its days and nothing else, however
+-- many models a customer uses.
+CREATE TABLE cost_label_totals (
+    org_id TEXT NOT NULL REFERENCES orgs (id) ON DELETE CASCADE,
+    label TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    estimated INTEGER NOT NULL CHECK (estimated IN (0, 1)),
+    requests INTEGER NOT NULL,
+    cost_microdollars INTEGER NOT NULL,
+    PRIMARY KEY (org_id, label, day, value, estimated)
+) STRICT, WITHOUT ROWID;
+
+-- The newest-first list filtered by what may be rare; created_at and id make the filtered rows come in list order.
+CREATE INDEX cost_events_model ON cost_events (org_id, model, created_at, id);
+CREATE INDEX cost_events_key ON cost_events (org_id, api_key_id, created_at, id) WHERE api_key_id IS NOT NULL;
+CREATE INDEX cost_events_status ON cost_events (org_id, budget_status, created_at, id) WHERE budget_status IS NOT NULL;
+
 -- When a tag key was last seen: the list of recent keys without reading their values.
 CREATE TABLE cost_tag_keys (
     org_id TEXT NOT NULL REFERENCES orgs (id) ON DELETE CASCADE,
