@@ -46,6 +46,8 @@ from nullspend_daemon.resources.keys import routes as keys
 from nullspend_daemon.resources.margins import routes as margins
 from nullspend_daemon.resources.orgs import routes as orgs
 from nullspend_daemon.resources.session import routes as session
+from nullspend_daemon.resources.slack import routes as slack
+from nullspend_daemon.resources.slack.sender import Sender
 from nullspend_daemon.resources.tool_costs import routes as tool_costs
 from nullspend_daemon.settings import Settings
 from nullspend_daemon.store import identity, outbox
@@ -65,6 +67,7 @@ ROUTES: list[Route] = [
     *budgets.ROUTES,
     *cost_events.ROUTES,
     *actions.ROUTES,
+    *slack.ROUTES,
     *orgs.ROUTES,
     *audit.ROUTES,
     *tool_costs.ROUTES,
@@ -117,11 +120,19 @@ class Daemon:
 
     async def _serve(self, database: Database, catalogue: Catalogue, clock: Clock, secret: bytes, owner: Owner) -> None:
         parts = self._assemble(database, catalogue, clock, secret)
+        to_slack = Sender(parts)
+
+        async def run_due() -> None:
+            await background.run_due(parts.store, self.settings)
+            await to_slack.finish_due()
+
+        parts.run_due = run_due
         runner = Runner(self._application(parts), shutdown_timeout=GRACE_SECONDS)
         await runner.setup()
         working = [
             asyncio.create_task(background.run_forever(parts.store, self.settings)),
             asyncio.create_task(sync_forever(parts)),
+            asyncio.create_task(to_slack.run_forever()),
         ]
         try:
             self.url = await _listen(runner, self.settings)

@@ -32,6 +32,8 @@ _BY_AUTH: dict[str, tuple[str, ...]] = {
     "page": (),
     "public": (),
 }
+_EVERY_STATUS = frozenset({"slack_webhook_error"})
+"""Codes whose second status every route that names them may answer with."""
 _ALWAYS = ("csrf_rejected", "invalid_origin", "misdirected_request", "internal_error", "service_unavailable")
 _WITH_BODY = ("invalid_json", "validation_error", "bad_request", "payload_too_large", "unsupported_media_type")
 _WITH_KEY = ("authentication_required", "forbidden", "configuration_error", "rate_limit_exceeded")
@@ -221,5 +223,7 @@ def _errors(route: Route) -> dict[int, list[str]]:
         codes.append("request_in_progress")
     found: dict[int, list[str]] = {}
     for code in dict.fromkeys(codes):
-        found.setdefault(CODES[code].statuses[0], []).append(code)
+        statuses = CODES[code].statuses
+        for status in statuses if code in _EVERY_STATUS else statuses[:1]:
+            found.setdefault(status, []).append(code)
     return found

@@ -18,7 +18,7 @@ def stage(tx: Tx, org_id: str, event_type: str, data: dict[str, Any]) -> str:
     event_id = new_id(Kind.WEBHOOK_EVENT, tx.now_ms)
     staged = tx.execute(_INSERT, (event_id, org_id, event_type, to_json(data).decode(), tx.now_ms))
     if event_type in slack_queue.TOLD:
-        slack_queue.add_event(tx, org_id, staged.lastrowid)
+        slack_queue.add_event(tx, org_id, staged.lastrowid, data.get("action_id"))
     tx.notify(TOPIC)
     return event_id
 

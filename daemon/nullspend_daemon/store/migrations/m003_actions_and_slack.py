@@ -50,8 +50,8 @@ CREATE TABLE slack_configs (
 CREATE TABLE slack_messages (
     seq INTEGER PRIMARY KEY,
     org_id TEXT NOT NULL REFERENCES orgs (id) ON DELETE CASCADE,
-    event_seq INTEGER,               -- the outbox event it tells of
-    action_id TEXT,                  -- or the executed budget increase whose thread gets a reply
+    event_seq INTEGER,               -- the outbox event it tells of; NULL: a reply in an action's thread
+    action_id TEXT,
     attempts INTEGER NOT NULL DEFAULT 0,
     due_at INTEGER NOT NULL
 ) STRICT;
