@@ -56,7 +56,8 @@ def test_the_daemon_serves_the_document_it_is_made_of(daemon: Daemon, document: 
 
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    daemon = start_daemon(Machine(tmp_path_factory.mktemp("machine")), "--test-clock")
+    nowhere = {"NULLSPEND_SLACK_HOST": "127.0.0.1:1"}
+    daemon = start_daemon(Machine(tmp_path_factory.mktemp("machine")), "--test-clock", env=nowhere)
     yield daemon
     daemon.end()
 
@@ -127,6 +128,8 @@ class Ground:
             body["entityId"] = self.daemon.state["owner"]["userId"]
         if path == "/api/auth/switch-org":
             body["orgId"] = self.daemon.state["owner"]["orgId"]
+        if path == "/api/slack/config":
+            body["webhookUrl"] = "https://hooks.slack.com/services/T/B/x"
         if path == "/_local/sessions":
             return {"userId": self.daemon.state["owner"]["userId"]}
         if path == "/_local/plan":

@@ -48,6 +48,10 @@ POST   /api/actions/{action}/approve      401 401     401 401   401    403    40
 POST   /api/actions/{action}/reject       401 401     401 401   401    403    403   200   200      404   401
 POST   /api/actions/{approved}/result     401 401     401 200   404    401    401   401   401      401   401
 GET    /api/actions/{action}/costs        401 401     401 200   404    200    200   200   200      404   401
+GET    /api/slack/config                  401 401     401 401   401    403    403   200   200      200   401
+POST   /api/slack/config                  401 401     401 401   401    403    403   200   200      200   401
+POST   /api/slack/test                    401 401     401 401   401    403    403   502   502      502   401
+DELETE /api/slack/config                  401 401     401 401   401    403    403   200   200      200   401
 GET    /_local/users                      401 401     401 401   401    401    401   401   401      401   200
 POST   /_local/check                      401 401     401 401   401    401    401   401   401      401   200
 """
@@ -62,6 +66,7 @@ BODIES: dict[str, Any] = {
     "POST /api/cost-events/batch": {"events": [EVENT]},
     "POST /api/actions": ACTION,
     "POST /api/actions/{approved}/result": {"status": "executing"},
+    "POST /api/slack/config": {"webhookUrl": "https://hooks.slack.com/services/T/B/x"},
     "POST /_local/check": {},
 }
 
@@ -104,7 +109,8 @@ class People:
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
-    daemon = start_daemon(Machine(tmp_path_factory.mktemp("machine")))
+    nowhere = {"NULLSPEND_SLACK_HOST": "127.0.0.1:1"}
+    daemon = start_daemon(Machine(tmp_path_factory.mktemp("machine")), env=nowhere)
     state = daemon.state
     org_id = state["owner"]["orgId"]
     headers: dict[str, dict[str, str]] = {
@@ -137,6 +143,8 @@ def test_each_caller_gets_what_the_matrix_says(people: People, method: str, path
     body = BODIES.get(f"{method} {path}")
     if path == "/api/auth/switch-org":
         body = {"orgId": people.org_id}
+    if (method, path) in (("POST", "/api/slack/test"), ("DELETE", "/api/slack/config")) and status in (200, 502):
+        people.call(actor, "POST", "/api/slack/config", BODIES["POST /api/slack/config"])
     for noun in ("key", "budget", "event", "action", "approved"):
         if f"{{{noun}}}" in path:
             path = path.replace(f"{{{noun}}}", people.made(noun))

@@ -46,13 +46,22 @@ class Outgoing:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = TIMEOUT_SECONDS
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        seconds: float = TIMEOUT_SECONDS,
+        most_bytes: int = PREVIEW_BYTES,
     ) -> Answer:
-        """Send `body`. Raises NotSent when the address is not allowed or nobody answers in time."""
+        """Send `body` and read up to `most_bytes` of the answer.
+
+        Raises NotSent when the address is not allowed or nobody answers in time.
+        """
         try:
             self._check_literal(url)
             async with asyncio.timeout(seconds):
-                return await self._post(url, body, headers)
+                return await self._post(url, body, headers, most_bytes)
         except TimeoutError:
             raise NotSent(f"no answer within {seconds:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -63,10 +72,10 @@ class Outgoing:
         if self._session is not None:
             await self._session.close()
 
-    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], most_bytes: int) -> Answer:
         async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as reply:
             retry_after = reply.headers.get("Retry-After")
-            return Answer(reply.status, await _beginning(reply), retry_after)
+            return Answer(reply.status, await _beginning(reply, most_bytes), retry_after)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -90,17 +99,17 @@ class Outgoing:
             check_address(address, port_of(url), self._reach())
 
 
-async def _beginning(reply: aiohttp.ClientResponse) -> str:
+async def _beginning(reply: aiohttp.ClientResponse, most_bytes: int) -> str:
     """The first bytes of a body as text; a body that breaks off does not undo the status that came before it."""
     content = b""
     try:
-        while len(content) < PREVIEW_BYTES and (chunk := await reply.content.readany()):
+        while len(content) < most_bytes and (chunk := await reply.content.readany()):
             content += chunk
     except (aiohttp.ClientError, OSError):
         reply.close()
     if not reply.content.at_eof():
         reply.close()
-    return content[:PREVIEW_BYTES].decode("utf-8", "replace")
+    return content[:most_bytes].decode("utf-8", "replace")
 
 
 def _reason(error: Exception) -> str:

@@ -7,6 +7,7 @@ kill it is sent again rather than never.
 import asyncio
 import logging
 import random
+from contextlib import suppress
 
 from pydantic_core import from_json
 
@@ -42,20 +43,26 @@ class Sender:
 
     async def run_forever(self) -> None:
         """Send what is due, at once after each commit that adds to it, and later what has to be tried again."""
-        while True:
-            rung = self._bell.next()
-            waits = _IDLE_SECONDS
-            try:
-                await self._start()
-                if not await self._store.read(slack_queue.is_empty):
-                    waits = _BUSY_SECONDS
-            except ServiceUnavailable as error:
-                log.warning("messages to Slack wait: %s", error.message)
-            try:
-                async with asyncio.timeout(waits):
-                    await rung.wait()
-            except TimeoutError:
-                continue
+        try:
+            while True:
+                rung = self._bell.next()
+                waits = await self._look()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(waits):
+                        await rung.wait()
+        finally:
+            for task in list(self._working.values()):
+                task.cancel()
+
+    async def _look(self) -> float:
+        """Start what is due; returns how long to wait for the next look, in seconds."""
+        try:
+            await self._start()
+            empty = await self._store.read(slack_queue.is_empty)
+        except ServiceUnavailable as error:
+            log.warning("messages to Slack wait: %s", error.message)
+            return _IDLE_SECONDS
+        return _IDLE_SECONDS if empty else _BUSY_SECONDS
 
     async def finish_due(self) -> None:
         """Send everything that is due now and wait until it is sent, or given up. Raises ServiceUnavailable."""
@@ -79,7 +86,13 @@ class Sender:
 
     async def _send(self, queued: Row) -> None:
         parts, slack = self._parts, slack_of(self._parts.settings)
-        note = await self._store.read(lambda tx: note_of(tx, slack, parts.dash, queued))
+        try:
+            note = await self._store.read(lambda tx: note_of(tx, slack, parts.dash, queued))
+        except ServiceUnavailable:
+            raise
+        except Exception:  # one message that cannot be made must not keep the others from being sent
+            log.exception("a message to Slack about event %s could not be made", queued["event_seq"])
+            note = None
         sent = None if note is None else await _attempt(parts, slack, note)
         await self._store.write(lambda tx: _settle(tx, queued, note, sent), durable=False)
 
