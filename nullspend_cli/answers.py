@@ -35,6 +35,12 @@ def envelope(answer: Answer, origin: str) -> dict[str, Any]:
     return {"error": {"code": f"http_{answer.status}", "message": message, "details": None}}
 
 
+def is_gateways(answer: Answer) -> bool:
+    """Whether a proxy in front of the server answers in its place, because it gets no answer itself."""
+    content = _json(answer)
+    return answer.status in _BUSY and not (isinstance(content, dict) and "error" in content)
+
+
 def wait_seconds(answer: Answer, attempt: int, *, repeatable: bool) -> float | None:
     """How long to wait before trying again; None when that is no use, could do harm, or takes too long."""
     if answer.status == 429:

@@ -1,13 +1,15 @@
 """The contexts a person keeps: their table in config.toml and their credentials. Choosing one is contexts.py."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from nullspend_cli import credentials, local, settings
-from nullspend_cli.contexts import LOCAL, check_name, stored_contexts
+from nullspend_cli.contexts import Stored, check_name, stored_contexts
+from nullspend_cli.places import ENVIRONMENT, LOCAL, vault_of
 from nullspend_cli.problems import Missing, Problem, Usage
 from nullspend_cli.replies import Record
 
-_KINDS = ("key", "session")
+KINDS = ("key", "session")
 
 
 def every(config: dict[str, Any]) -> list[Record]:
@@ -35,16 +37,18 @@ def _local(config: dict[str, Any]) -> Record:
     return {"name": LOCAL, "url": url, "active": config.get("context", LOCAL) == LOCAL, "apiKey": kept, "session": kept}
 
 
-def _stored(config: dict[str, Any], name: str, content: dict[str, str]) -> Record:
-    key, session = ("kept" if credentials.load(content["url"], kind) else None for kind in _KINDS)
+def _stored(config: dict[str, Any], name: str, stored: Stored) -> Record:
+    key, session = ("kept" if credentials.load(vault_of(name, stored.url), kind) else None for kind in KINDS)
     active = config.get("context", LOCAL) == name
     return {
         "name": name,
-        "url": content["url"],
+        "url": stored.url,
         "active": active,
         "apiKey": key,
         "session": session,
-        "org": content.get("org"),
+        "org": stored.org,
+        "caFile": stored.ca_file,
+        "insecureHttp": stored.insecure_http,
     }
 
 
@@ -55,14 +59,16 @@ def check_new(config: dict[str, Any], name: str, *, replace: bool) -> None:
         raise Problem(f"There is a context {name!r} already.", next="Add --replace to change it.")
 
 
-def store(name: str, origin: str, *, use: bool) -> None:
+def store(name: str, stored: Stored, *, use: bool) -> None:
     """Writes a context to config.toml; with `use` it is the active one."""
+    fields = {field: value for field, value in stored._asdict().items() if value}
 
     def edit(document: dict[str, Any]) -> None:
         if use:
             document["context"] = name
         contexts = cast("dict[str, Any]", document.setdefault("contexts", {}))
-        contexts[name] = {**contexts.get(name, {}), "url": origin}
+        kept = {field: value for field, value in contexts.get(name, {}).items() if field not in Stored._fields}
+        contexts[name] = {**kept, **fields}
 
     settings.change(edit)
 
@@ -81,13 +87,18 @@ def removable(config: dict[str, Any], name: str) -> Record:
     return named(config, name)
 
 
+def to_leave(name: str, config: dict[str, Any]) -> Record:
+    """As `named`; raises Usage where there is nothing to sign out of."""
+    if name == LOCAL:
+        raise Usage("The local daemon needs no sign-in, so there is nothing to sign out of.")
+    if name == ENVIRONMENT:
+        raise Usage("These credentials come from the environment; unset NULLSPEND_API_KEY and NULLSPEND_SESSION.")
+    return named(config, name)
+
+
 def forget(config: dict[str, Any], name: str) -> None:
-    """Removes a context, and its credentials unless another context is the same server."""
-    stored = stored_contexts(config)
-    origin = stored[name]["url"]
-    if sum(other["url"] == origin for other in stored.values()) == 1:
-        for kind in _KINDS:
-            credentials.forget(origin, kind)
+    """Removes a context and its credentials."""
+    sign_out(name, stored_contexts(config)[name].url)
 
     def edit(document: dict[str, Any]) -> None:
         del document["contexts"][name]
@@ -95,3 +106,12 @@ def forget(config: dict[str, Any], name: str) -> None:
             del document["context"]
 
     settings.change(edit)
+
+
+def sign_out(name: str, origin: str, kinds: Sequence[str] = KINDS) -> list[str]:
+    """Removes what is kept of a context's key and session; returns which there were."""
+    vault = vault_of(name, origin)
+    kept = [kind for kind in kinds if credentials.load(vault, kind)]
+    for kind in kept:
+        credentials.forget(vault, kind)
+    return kept

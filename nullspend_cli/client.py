@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from nullspend_cli import active_org, answers, cookies, replies, transport
-from nullspend_cli.contexts import Place, no_credential, renew_session
+from nullspend_cli.places import ORG_COOKIE, Place, how_to_sign_in, no_credential, session_expired
 from nullspend_cli.problems import Problem, ServerError, Unreachable
 from nullspend_cli.replies import Record
 from nullspend_cli.trace import Trace
@@ -124,7 +124,7 @@ class Client:
         sent = {**self._headers(auth, None), "Accept": "*/*", **(headers or {})}
         url, started = self.place.origin + target, time.monotonic()
         self._trace.request("GET", url, sent, None)
-        with transport.streaming(self.place.origin, target, sent, quiet_seconds) as reply:
+        with transport.streaming(self.place.origin, target, sent, quiet_seconds, ca_file=self.place.ca_file) as reply:
             elapsed = (time.monotonic() - started) * 1000
             self._trace.reply("GET", url, reply.status, elapsed, reply.headers, b"")
             if reply.status >= 300:
@@ -173,10 +173,13 @@ class Client:
 
     def _answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         try:
-            return transport.send(self.place.origin, method, target, headers, body)
+            return transport.send(self.place.origin, method, target, headers, body, ca_file=self.place.ca_file)
         except Unreachable as error:
-            error.next = "nullspend daemon status" if self.place.daemon else f"nullspend contexts get {self.place.name}"
+            error.next = self._unreachable_next()
             raise
+
+    def _unreachable_next(self) -> str:
+        return "nullspend daemon status" if self.place.daemon else "nullspend doctor"
 
     def _headers(self, auth: Auth, body: bytes | None) -> dict[str, str]:
         headers = {
@@ -254,25 +257,44 @@ class Client:
         return str(self.post("/_local/sessions", {**who, **org}, auth=Auth.ADMIN)["cookie"])
 
     def _apply_cookies(self, answer: Answer, auth: Auth) -> None:
-        """Takes over what the server sets, so that a renewed session or a changed organization lasts."""
+        """Takes over what the server sets, so that a renewed session or a changed organization lasts. An organization
+        that was asked for from outside (NULLSPEND_ORG, a project file) is not the one chosen for good."""
         if not answer.cookies or auth not in (Auth.SESSION, Auth.EITHER) or self._session is None:
             return
         renewed = cookies.merged(self._session, answer.cookies)
-        if renewed != self._session:
-            self._session = renewed
-            if not self._person and not self.place.org:
+        if renewed == self._session:
+            return
+        self._session = renewed
+        if not self.place.org:
+            if not self._person:
                 self.place.keep_session(renewed)
+        elif self.place.daemon is None and self.place.session:
+            self.place.keep_session(cookies.merged(self.place.session, cookies.without(answer.cookies, ORG_COOKIE)))
 
     def _error(self, answer: Answer, auth: Auth) -> Problem:
+        origin = self.place.origin
         if 300 <= answer.status < 400:
             return Unreachable(
-                f"{self.place.origin} answers with a redirect to {answer.headers.get('location', 'nowhere')}, "
+                f"{origin} answers with a redirect to {answer.headers.get('location', 'nowhere')}, "
                 "which is not followed: credentials stay with their own server."
             )
-        envelope = answers.envelope(answer, self.place.origin)
-        if answer.status == 401 and auth is not Auth.KEY and self.place.daemon is None:
-            return ServerError(401, envelope, next=renew_session(self.place))
-        return ServerError(answer.status, envelope, next=answers.patience(answer))
+        if answers.is_gateways(answer):
+            return Unreachable(
+                f"No NullSpend server answers behind {origin}: its gateway says {answer.status}.",
+                next=self._unreachable_next(),
+            )
+        envelope = answers.envelope(answer, origin)
+        if answer.status == 401 and self.place.daemon is None:
+            return self._refused(envelope, auth)
+        return ServerError(answer.status, envelope, next=answers.patience(answer) or None)
+
+    def _refused(self, envelope: Record, auth: Auth) -> Problem:
+        """A 401: the session has run out, or the key is not one the server knows."""
+        if auth is Auth.SESSION or (auth is Auth.EITHER and self._session):
+            expired = session_expired(self.place)
+            return ServerError(401, envelope, message=expired.message, next=expired.next)
+        next = how_to_sign_in(self.place, "key") if auth in (Auth.KEY, Auth.EITHER) else ""
+        return ServerError(401, envelope, next=next or None)
 
 
 def _with_query(path: str, params: Mapping[str, Any] | None) -> str:

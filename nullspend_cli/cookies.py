@@ -19,9 +19,37 @@ def merged(header: str, set_cookies: Iterable[str]) -> str:
                 jar[name] = value
             else:
                 jar.pop(name, None)
+    return _header(jar)
+
+
+def without(set_cookies: Iterable[str], name: str) -> list[str]:
+    """The Set-Cookie headers that set another cookie than `name`."""
+    return [line for line in set_cookies if line.partition("=")[0].strip() != name]
+
+
+def pasted(text: str) -> str:
+    """A Cookie header value from what a person copies out of a browser: with or without the header's name."""
+    name, colon, value = text.strip().partition(":")
+    return value.strip() if colon and name.strip().lower() == "cookie" else text.strip()
+
+
+def _header(jar: dict[str, str]) -> str:
     return "; ".join(f"{name}={value}" for name, value in jar.items())
 
 
 def _ends(attribute: str) -> bool:
     name, _, value = attribute.strip().partition("=")
-    return name.lower() == "max-age" and (value.strip() == "0" or value.strip().startswith("-"))
+    if name.lower() == "max-age":
+        return value.strip() == "0" or value.strip().startswith("-")
+    return name.lower() == "expires" and _is_past(value)
+
+
+def _is_past(date: str) -> bool:
+    from datetime import UTC, datetime
+    from email.utils import parsedate_to_datetime
+
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return False
+    return moment.replace(tzinfo=moment.tzinfo or UTC) <= datetime.now(UTC)

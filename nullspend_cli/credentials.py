@@ -19,6 +19,9 @@ _KEYRING_LIMIT = 1200
 """Characters. Windows keeps at most 2560 bytes a secret, two for each character."""
 
 
+_LOCK_SECONDS = 10
+
+
 class Kept(StrEnum):
     """Where a credential went."""
 
@@ -77,14 +80,17 @@ def _read_file() -> dict[str, str]:
 
 
 def _change_file(name: str, secret: str | None) -> None:
-    content = _read_file()
-    if content.get(name) == secret:
+    if _read_file().get(name) == secret:
         return
-    if secret is None:
-        del content[name]
-    else:
-        content[name] = secret
-    write_private(path(), json.dumps(content, indent=2) + "\n")
+    from filelock import FileLock  # here: most commands change nothing
+
+    path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(path().with_name(".credentials.lock"), mode=0o600, timeout=_LOCK_SECONDS):
+        content = _read_file()  # again: commands that run side by side must not undo each other
+        content.pop(name, None)
+        if secret is not None:
+            content[name] = secret
+        write_private(path(), json.dumps(content, indent=2) + "\n")
 
 
 def _keyring_keeps(name: str, secret: str) -> bool:

@@ -4,8 +4,8 @@ import json
 import shlex
 from collections.abc import Callable
 
-from nullspend_cli.contexts import LOCAL, Place
 from nullspend_cli.local import State
+from nullspend_cli.places import LOCAL, Place
 
 
 def variables(daemon: State, key: str | None) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The one place that prints. Data goes to stdout, everything else to stderr; what is data is never markup."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from nullspend_cli import formats, settings, tables
@@ -36,7 +36,7 @@ class Output:
         self._pager = pager
 
     @classmethod
-    def of(cls, options: dict[str, Any], config: dict[str, Any], terminal: Terminal) -> "Output":
+    def of(cls, options: dict[str, Any], setting: Callable[[str], Any], terminal: Terminal) -> "Output":
         """The output the shared options ask for, else the settings. Raises Usage when they exclude each other."""
         wanted = [
             *(["ids"] if options.get("quiet") else []),
@@ -45,11 +45,11 @@ class Output:
         ]
         if len(set(wanted)) > 1:
             raise Usage(f"The output cannot be {' and '.join(dict.fromkeys(wanted))} at the same time.")
-        mode = wanted[0] if wanted else str(settings.value_of(config, "format"))
+        mode = wanted[0] if wanted else str(setting("format"))
         if mode not in settings.FORMATS:
             raise Usage(f"There is no format {mode!r}; there are {', '.join(settings.FORMATS)}.")
         fields = [name.strip() for name in options["fields"].split(",")] if options.get("fields") else None
-        pager = str(settings.value_of(config, "pager"))
+        pager = str(setting("pager"))
         return cls(terminal, mode=mode, fields=fields, jq=options.get("jq"), pager=pager)
 
     def table(

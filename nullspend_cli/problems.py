@@ -93,9 +93,9 @@ class Unreachable(Problem):
 
 
 class ServerError(Problem):
-    """The server said no. `reply` is its error envelope, kept as it came."""
+    """The server said no. `reply` is its error envelope, kept as it came; a `message` is shown instead of its own."""
 
-    def __init__(self, status: int, reply: dict[str, Any], *, next: str = "") -> None:
+    def __init__(self, status: int, reply: dict[str, Any], *, message: str = "", next: str | None = None) -> None:
         error = reply["error"]
         self.status = status
         self.reply = reply
@@ -104,8 +104,8 @@ class ServerError(Problem):
 
         known = CODES.get(str(error.get("code")))
         super().__init__(
-            str(error.get("message") or (known.meaning if known else f"The server answered {status}.")),
-            next=next or (known.next if known else ""),
+            message or str(error.get("message") or (known.meaning if known else f"The server answered {status}.")),
+            next=(known.next if known else "") if next is None else next,
             lines=tuple(_issue_line(issue) for issue in self.issues),
         )
         self.code = str(error.get("code") or f"http_{status}")

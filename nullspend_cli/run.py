@@ -12,9 +12,10 @@ from nullspend_cli.terminal import Terminal
 if TYPE_CHECKING:
     from nullspend_cli import local
     from nullspend_cli.client import Client
-    from nullspend_cli.contexts import Place
     from nullspend_cli.names import Names
     from nullspend_cli.output import Output
+    from nullspend_cli.places import Place
+    from nullspend_cli.project import Project
 
 
 class State:
@@ -33,20 +34,38 @@ class State:
         return settings.load()
 
     @functools.cached_property
+    def project(self) -> "Project":
+        """The nearest project file, read once."""
+        from nullspend_cli import project
+
+        return project.nearest()
+
+    def setting(self, name: str) -> Any:
+        """A setting: the project's default, else that of config.toml, else the command's own."""
+        return settings.value_of({**self.config, **self.project.defaults}, name)
+
+    @functools.cached_property
     def terminal(self) -> Terminal:
-        return Terminal(color=self.given("color") or str(settings.value_of(self.config, "color")))
+        return Terminal(color=self.given("color") or str(self.setting("color")))
 
     @functools.cached_property
     def out(self) -> "Output":
         from nullspend_cli.output import Output
 
-        return Output.of(self.options, self.config, self.terminal)
+        return Output.of(self.options, self.setting, self.terminal)
 
     @functools.cached_property
     def place(self) -> "Place":
         from nullspend_cli.contexts import choose
 
-        return choose(self.given("context"), self.config)
+        return choose(self.given("context"), self.config, self.project)
+
+    @property
+    def chosen_name(self) -> str:
+        """The name of the chosen context, whether it can be reached or not."""
+        from nullspend_cli.contexts import chosen
+
+        return chosen(self.given("context"), self.config, self.project)[0]
 
     @functools.cached_property
     def client(self) -> "Client":
@@ -113,7 +132,7 @@ class Run(typer.Context):
 
     def client_of(self, daemon: "local.State") -> "Client":
         """Requests to one daemon of this machine, whatever the chosen server is."""
-        from nullspend_cli.contexts import LOCAL, Place
+        from nullspend_cli.places import LOCAL, Place
 
         return self.state.client_at(Place(LOCAL, "--data-dir", daemon.url, daemon=daemon))
 
@@ -128,4 +147,4 @@ class Run(typer.Context):
 
     def rows_wanted(self, limit: int | None) -> int:
         """How many rows a list shows: `--limit`, else the setting; 0 is all."""
-        return int(settings.value_of(self.state.config, "limit")) if limit is None else limit
+        return int(self.state.setting("limit")) if limit is None else limit

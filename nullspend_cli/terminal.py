@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from nullspend_cli.hidden import hidden_line
 from nullspend_cli.problems import Usage
 from nullspend_cli.render import ASCII, UNICODE, Glyphs, visible
 
@@ -75,17 +76,21 @@ class Terminal:
         self.stderr.flush()
         return sys.stdin.readline().strip()
 
-    def secret(self, what: str) -> str:
-        """A secret typed without showing, or one line of standard input. Raises Usage for an empty one."""
-        if self.can_ask:
-            import getpass
-
-            value = getpass.getpass(f"{what}: ", stream=self.stderr)
-        else:
-            value = sys.stdin.readline()
-        if not value.strip():
+    def secret(self, what: str, *, optional: bool = False) -> str:
+        """A secret typed without showing, or one line of standard input. Raises Usage for an empty one, unless it is
+        optional."""
+        value = self._hidden(what + (" (Enter for none)" if optional else "")) if self.can_ask else sys.stdin.readline()
+        if not value.strip() and not optional:
             raise Usage(f"The {what} is empty.", next=f"Give the {what} on standard input, or type it when asked.")
         return value.strip()
+
+    def _hidden(self, what: str) -> str:
+        self.stderr.write(f"{what}: ")
+        self.stderr.flush()
+        try:
+            return hidden_line()
+        finally:
+            self.stderr.write("\n")
 
     def page(self, text: str, pager: str) -> bool:
         """Shows text longer than the screen in a pager. False when it was not paged and has to be printed."""

@@ -4,6 +4,7 @@ Python's own HTTP client, because it is loaded in a third of the time of any oth
 (pools, redirects, automatic retries) is what this command must not have.
 """
 
+import os
 import select
 import ssl
 from collections.abc import Generator, Iterator, Mapping
@@ -18,6 +19,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS = {"http": 80, "https": 443}
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 60.0
+"""How long a server may be silent, unless NULLSPEND_TIMEOUT says otherwise."""
 _CHUNK_BYTES = 65_536
 
 
@@ -55,11 +57,25 @@ def is_loopback(origin: str) -> bool:
     return host in _LOOPBACK or host.startswith("127.")
 
 
+def _patience() -> float:
+    text = os.environ.get("NULLSPEND_TIMEOUT")
+    if not text:
+        return _READ_SECONDS
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 86_400:
+        raise Usage(f"NULLSPEND_TIMEOUT is {text!r}; it is a number of seconds such as 30.")
+    return seconds
+
+
 class _Connection:
     """One connection to one origin, kept open between requests and opened again when the server has closed it."""
 
-    def __init__(self, origin: str) -> None:
-        self._http, self._prefix = _open_way(origin)
+    def __init__(self, origin: str, ca_file: str | None) -> None:
+        self._seconds = _patience()
+        self._http, self._prefix = _open_way(origin, ca_file, min(_CONNECT_SECONDS, self._seconds))
 
     def close(self) -> None:
         self._http.close()
@@ -71,7 +87,7 @@ class _Connection:
         if self._http.sock is None:
             self._http.connect()
         if self._http.sock is not None:
-            self._http.sock.settimeout(_READ_SECONDS)
+            self._http.sock.settimeout(self._seconds)
 
     def start(self, target: str, headers: Mapping[str, str], quiet_seconds: float) -> HTTPResponse:
         """A GET up to the head of its reply. Raises OSError or HTTPException when it breaks."""
@@ -97,7 +113,7 @@ def _answer(reply: HTTPResponse) -> Answer:
     return Answer(reply.status, headers, cookies, reply.read())
 
 
-def _open_way(origin: str) -> tuple[HTTPConnection, str]:
+def _open_way(origin: str, ca_file: str | None, seconds: float) -> tuple[HTTPConnection, str]:
     """How to reach an origin, and what a request's target starts with: directly, or for a server elsewhere through the
     proxy the system names for it."""
     parts = urlsplit(origin)
@@ -105,12 +121,26 @@ def _open_way(origin: str) -> tuple[HTTPConnection, str]:
     proxy = None if is_loopback(origin) else _proxy(parts.scheme, parts.netloc)
     if parts.scheme == "http":
         to_host, to_port = proxy or (host, port)
-        return HTTPConnection(to_host, to_port, timeout=_CONNECT_SECONDS), origin if proxy else ""
+        return HTTPConnection(to_host, to_port, timeout=seconds), origin if proxy else ""
     to_host, to_port = proxy or (host, port)
-    https = HTTPSConnection(to_host, to_port, timeout=_CONNECT_SECONDS, context=ssl.create_default_context())
+    https = HTTPSConnection(to_host, to_port, timeout=seconds, context=_trusting(ca_file))
     if proxy:
         https.set_tunnel(host, port)
     return https, ""
+
+
+def _trusting(ca_file: str | None) -> ssl.SSLContext:
+    """The system's certificates (SSL_CERT_FILE replaces them), and those of `ca_file`. Raises Usage for a bad file."""
+    context = ssl.create_default_context()
+    if ca_file:
+        try:
+            context.load_verify_locations(cafile=os.path.expanduser(ca_file))  # noqa: PTH111 - an empty path stays one
+        except OSError as error:  # an SSLError is one too
+            why = "holds no certificate" if isinstance(error, ssl.SSLError) else "cannot be read"
+            raise Usage(
+                f"The CA file {ca_file} {why}.", next="Name a PEM file with NULLSPEND_CA_FILE or --ca-file."
+            ) from None
+    return context
 
 
 def _proxy(scheme: str, netloc: str) -> tuple[str, int] | None:
@@ -123,7 +153,7 @@ def _proxy(scheme: str, netloc: str) -> tuple[str, int] | None:
     return (parts.hostname, parts.port or 8080) if parts.hostname else None
 
 
-_connections: dict[str, _Connection] = {}
+_connections: dict[tuple[str, str | None], _Connection] = {}
 
 
 def close() -> None:
@@ -132,9 +162,22 @@ def close() -> None:
         _connections.popitem()[1].close()
 
 
-def send(origin: str, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+def _connection(origin: str, ca_file: str | None) -> _Connection:
+    found = _connections.get((origin, ca_file))
+    return found or _connections.setdefault((origin, ca_file), _Connection(origin, ca_file))
+
+
+def send(
+    origin: str,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    *,
+    ca_file: str | None = None,
+) -> Answer:
     """One request, no retry, no redirect. `target` is path and query. Raises Unreachable when no reply comes back."""
-    connection, connected = _connections.get(origin) or _connections.setdefault(origin, _Connection(origin)), False
+    connection, connected = _connection(origin, ca_file), False
     try:
         connection.connect()
         connected = True
@@ -170,10 +213,12 @@ class Stream:
 
 
 @contextmanager
-def streaming(origin: str, target: str, headers: Mapping[str, str], quiet_seconds: float) -> Generator[Stream]:
+def streaming(
+    origin: str, target: str, headers: Mapping[str, str], quiet_seconds: float, *, ca_file: str | None = None
+) -> Generator[Stream]:
     """A GET on a connection of its own, which ends with the block. `quiet_seconds`: how long it may say nothing.
     Raises Unreachable."""
-    connection = _Connection(origin)
+    connection = _Connection(origin, ca_file)
     try:
         try:
             connection.connect()
@@ -194,7 +239,7 @@ def _no_reply(origin: str, error: Exception, *, lost: bool) -> Unreachable:
 def _reason(error: Exception) -> str:
     """Why there was no reply, in words."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message})"
+        return f"its certificate is not trusted ({error.verify_message.rstrip('.')})"
     if isinstance(error, ssl.SSLError):
         return "it does not speak TLS as it should"
     if isinstance(error, TimeoutError):

@@ -10,7 +10,7 @@ from nullspend_cli.options import Limit
 from nullspend_cli.output import Empty
 from nullspend_cli.problems import Usage
 from nullspend_cli.run import Run
-from nullspend_cli.settings import SETTINGS, setting_named, value_of
+from nullspend_cli.settings import SETTINGS, setting_named
 from nullspend_cli.tables import Row, column
 
 EXAMPLES = {
@@ -36,11 +36,12 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", help="One of those `config
 
 
 def _row(run: Run, name: str) -> Row:
-    config = run.state.config
+    project = run.state.project
+    set_by = project.file if name in project.defaults else "config.toml" if name in run.state.config else "default"
     return {
         "name": name,
-        "value": value_of(config, name),
-        "setBy": "config.toml" if name in config else "default",
+        "value": run.state.setting(name),
+        "setBy": set_by,
         "help": SETTINGS[name].help,
     }
 

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from nullspend_cli import bookmarks, credentials, local
-from nullspend_cli.contexts import LOCAL
+from nullspend_cli import bookmarks, local, signing_in
+from nullspend_cli.contexts import Stored, check_encrypted
 from nullspend_cli.group import Noun
 from nullspend_cli.options import Limit, Yes
 from nullspend_cli.output import Empty
+from nullspend_cli.places import LOCAL
 from nullspend_cli.run import Run
 from nullspend_cli.tables import column
 from nullspend_cli.transport import origin_of
@@ -40,6 +41,11 @@ COLUMNS = (
     column("session"),
     column("org", "ORGANIZATION", wide=True),
 )
+_DETAILS = (
+    *COLUMNS[1:],
+    column("caFile", "CA FILE"),
+    column("insecureHttp", "INSECURE HTTP"),
+)
 
 noun = Noun(EXAMPLES, {"add": "create", "remove": "delete"})
 
@@ -56,7 +62,7 @@ def list_(run: Run, limit: Limit = None) -> None:
 @noun.verb()
 def get(run: Run, name: _Name) -> None:
     """Show one context, and which credentials are kept for it."""
-    run.out.record(bookmarks.named(run.state.config, name), COLUMNS, id_field="name")
+    run.out.record(bookmarks.named(run.state.config, name), _DETAILS, id_field="name")
 
 
 @noun.verb()
@@ -72,22 +78,33 @@ def create(
     with_session: Annotated[
         bool, typer.Option("--with-session", help="Ask for a session: the whole Cookie header of a signed-in browser.")
     ] = False,
+    ca_file: Annotated[
+        str | None,
+        typer.Option("--ca-file", metavar="FILE", help="Trust these certificates for it too.", show_default=False),
+    ] = None,
+    insecure_http: Annotated[
+        bool, typer.Option("--insecure-http", help="Accept that an http server gets your credentials unencrypted.")
+    ] = False,
     use: Annotated[bool, typer.Option("--use", help="Use it from now on.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Change it if it is there already.")] = False,
 ) -> None:
-    """Add a server. Its credentials are kept in the system's keyring and are sent to this server only."""
-    origin = origin_of(url)
+    """Add a server. Its credentials are tried, kept in the system's keyring, and sent to this server only."""
     bookmarks.check_new(run.state.config, name, replace=replace)
-    for wanted, kind, what in ((with_key, "key", "API key"), (with_session, "session", "Cookie header")):
-        if wanted:
-            kept = credentials.save(origin, kind, run.out.terminal.secret(what))
-            run.out.hint(f"The {what} is kept in {kept}.")
-    bookmarks.store(name, origin, use=use)
+    to = signing_in.Target(name, Stored(origin_of(url)), new=True).trusting(ca_file, insecure_http=insecure_http)
+    check_encrypted(to.stored.url, accepted=insecure_http)
+    notes: list[str] = []
+    if with_key or with_session:
+        offer = signing_in.collect(run.out.terminal, key=with_key, session=with_session)
+        notes = signing_in.where_kept(signing_in.sign_in(to, offer, run.state.client_at, use=use))
+    else:
+        bookmarks.store(name, to.stored, use=use)
     run.out.result(
-        f"Added {name}: {origin}." + (" It is used from now on." if use else ""),
-        {"name": name, "url": origin},
+        f"Added {name}: {to.stored.url}." + (" It is used from now on." if use else ""),
+        {"name": name, "url": to.stored.url},
         id_field="name",
     )
+    for note in notes:
+        run.out.hint(note)
     if not use:
         run.out.next(f"nullspend contexts use {name}")
 

@@ -44,7 +44,7 @@ def test_without_a_session_the_command_says_how_to_sign_in(elsewhere: Machine, s
     result = elsewhere.run("keys", "list")
     assert (result.code, server.asked) == (4, [])
     assert result.err == (
-        f"error: There is no session for {server.url} (context environment).\n"
+        f"error: This needs a session, and for {server.url} (context environment) there is only an API key.\n"
         f"next: Set NULLSPEND_SESSION for {server.url}.\n"
     )
 
@@ -53,7 +53,10 @@ def test_a_session_that_has_run_out_says_how_to_renew_it(elsewhere: Machine, ser
     server.answer("GET", "/api/keys", refusal(401, "authentication_required", "Auth session missing!"))
     result = elsewhere.run("keys", "list")
     assert result.code == 4
-    assert result.err == f"error: Auth session missing!\nnext: Set NULLSPEND_SESSION for {server.url}.\n"
+    assert result.err == (
+        "error: session expired: paste a new cookie with nullspend auth login --session\n"
+        f"next: Set NULLSPEND_SESSION for {server.url}.\n"
+    )
 
 
 def test_bare_ids_are_shown_with_their_prefix_and_wrapped_or_bare_replies_are_the_same(
@@ -200,10 +203,12 @@ def test_advice_is_given_only_if_this_version_has_the_command_it_names() -> None
 
 
 def test_a_renewed_session_is_stored_for_a_context_that_stores_one(machine: Machine, server: FakeServer) -> None:
+    server.knows_everybody()
     created = machine.run(
         "contexts", "create", "prod", "--url", server.url, "--with-session", "--use", input="a=1; b=2\n"
     )
     assert created.code == 0
+    server.asked.clear()
     server.answer("GET", "/api/keys", Scripted(200, {"data": []}, (("Set-Cookie", "a=new; HttpOnly"),)))
     machine.run("keys", "list")
     machine.run("keys", "list")

@@ -16,6 +16,7 @@ def prod(machine: Machine, server: FakeServer) -> Machine:
     """A machine with one context, `prod`, that is not the active one."""
     server.answer("GET", "/api/keys", KEYS)
     server.answer("GET", "/api/policy", {"budget": None})
+    server.knows_everybody()
     made = machine.run(
         "contexts",
         "create",
@@ -27,6 +28,7 @@ def prod(machine: Machine, server: FakeServer) -> Machine:
         input="the-key\nthe=session\n",
     )
     assert made.code == 0, made.err
+    server.asked.clear()
     return machine
 
 
@@ -47,6 +49,7 @@ def test_a_context_is_created_shown_used_and_forgotten(prod: Machine, server: Fa
 
 
 def test_credentials_that_no_keyring_keeps_are_said_to_be_in_a_file(machine: Machine, server: FakeServer) -> None:
+    server.knows_everybody()
     made = machine.run("contexts", "create", "prod", "--url", server.url, "--with-key", input="k\n")
     assert "The API key is kept in a file only you can read." in made.err
 
@@ -73,7 +76,9 @@ def test_the_flag_wins_over_the_environment_the_project_file_and_the_active_cont
     with fake_server() as second, fake_server() as third:
         for name, fake in (("second", second), ("third", third)):
             fake.answer("GET", "/api/policy", {"budget": None})
+            fake.knows_everybody()
             prod.run("contexts", "create", name, "--url", fake.url, "--with-key", input="k\n")
+            fake.asked.clear()
         prod.run("contexts", "use", "third")
         (prod.home / ".nullspend.toml").write_text('context = "second"\n')
         deep = prod.home / "a" / "b"
@@ -110,7 +115,7 @@ def test_a_stored_key_is_not_sent_to_another_server_that_takes_the_name(prod: Ma
         prod.run("contexts", "create", "prod", "--url", other.url, "--replace")
         result = prod.run("policy", "get", "-c", "prod")
         assert (result.code, other.asked) == (4, [])
-        assert f"next: nullspend contexts create prod --url {other.url} --with-key --replace\n" in result.err
+        assert "next: nullspend auth login --key --context prod\n" in result.err
 
 
 @pytest.mark.parametrize("content", ['url = "https://evil.example"', 'key = "k"', "context = 5", '[headers]\nx = "y"'])
@@ -120,7 +125,9 @@ def test_a_project_file_brings_no_address_and_no_secret(prod: Machine, content: 
     result = prod.run("policy", "get")
     assert result.code == 1
     assert f"error: {path} has " in result.err
-    assert "a project file holds only context and org" in result.err
+    assert (
+        "a project file holds only context, org and [defaults], never an address, a header or a secret." in result.err
+    )
 
 
 def test_an_unknown_context_names_those_there_are_and_where_the_name_came_from(prod: Machine) -> None:
