@@ -90,7 +90,7 @@ class State:
     def connect(self) -> "Client":
         from nullspend_cli.contexts import choose
 
-        return self.client_at(choose(self.given("context"), self.config), silent=True)
+        return self.client_at(choose(self.given("context"), self.config, self.project), silent=True)
 
     @functools.cached_property
     def names(self) -> "Names":
