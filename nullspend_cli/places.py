@@ -74,7 +74,8 @@ class Place:
 
     def keep_session(self, cookie: str) -> None:
         """Takes over a session the server has renewed; stores it, unless it came from the daemon or the environment."""
-        self.session = cookie
+        if self.daemon is None:
+            self.session = cookie
         if self.keeps_session:
             credentials.save(self.vault, "session", cookie)
 
