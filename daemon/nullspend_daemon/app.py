@@ -45,6 +45,7 @@ from nullspend_daemon.resources.health import routes as health
 from nullspend_daemon.resources.keys import routes as keys
 from nullspend_daemon.resources.margins import routes as margins
 from nullspend_daemon.resources.orgs import routes as orgs
+from nullspend_daemon.resources.policy import routes as policy
 from nullspend_daemon.resources.session import routes as session
 from nullspend_daemon.resources.slack import routes as slack
 from nullspend_daemon.resources.slack.sender import Sender
@@ -74,6 +75,7 @@ ROUTES: list[Route] = [
     *billing.ROUTES,
     *customers.ROUTES,
     *margins.ROUTES,
+    *policy.ROUTES,
     *local_routes.ROUTES,
 ]
 PAGES: list[Route] = [*app_pages.ROUTES]

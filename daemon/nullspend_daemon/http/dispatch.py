@@ -37,7 +37,7 @@ class Outcome:
     status: int
     body: bytes
     replayed: bool = False
-    content_type: str = "application/json"
+    content_type: str = "application/json; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -184,7 +184,7 @@ def _rendered(route: Route, answer: Any) -> Outcome:
         status = route.status if answer.status is None else answer.status
         return Outcome(status, answer.body, content_type=answer.content_type, headers=answer.headers)
     if isinstance(answer, Reply):
-        return Outcome(answer.status, to_json(route.envelope.wrap(answer.record)))
+        return Outcome(answer.status, to_json(route.envelope.wrap(answer.record)), headers=answer.headers)
     return Outcome(route.status, to_json(route.envelope.wrap(answer)))
 
 

@@ -127,10 +127,12 @@ class Call(Generic[B, Q]):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A handler's answer when its status is not the route's own."""
+    """A handler's answer when its status or a header is not the route's own."""
 
     status: int
     record: Record
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """On top of the common ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ ESTIMATE_TAGS = (ESTIMATED_TAG, "_ns_no_usage")
 _CORRECT = (
     "UPDATE cost_events SET awaited_reply = NULL, model = ?, input_tokens = ?, output_tokens = ?,"
     " cached_input_tokens = ?, reasoning_tokens = ?, cost_microdollars = ?, cost_breakdown = ?, stop_reason = ?,"
-    " tags = ? WHERE seq = ?"
+    " tags = ?, explanation = ? WHERE seq = ?"
 )
 _ADD_TO_SESSION = (
     "UPDATE cost_sessions SET cost_microdollars = max(0, min(cost_microdollars + ?, ?))"
@@ -42,6 +42,7 @@ class Final:
     cost_breakdown: dict[str, int] | None
     stop_reason: str | None
     tags: dict[str, str]
+    explanation: dict[str, Any] | None = None
 
 
 def awaited_event(tx: Tx, org_id: str, reply_id: str) -> Row | None:
@@ -81,6 +82,7 @@ def _store(tx: Tx, event: Row, final: Final) -> None:
         breakdown,
         final.stop_reason,
         to_json(tags | final.tags).decode(),
+        None if final.explanation is None else to_json(final.explanation).decode(),
     )
     tx.execute(_CORRECT, (*values, event["seq"]))
     tx.execute("DELETE FROM cost_event_tags WHERE event_seq = ?", (event["seq"],))

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from nullspend_daemon.contract.money import MAX_MICRODOLLARS, round_half_up
-from nullspend_daemon.pricing.estimate import copies, given_cap
+from nullspend_daemon.pricing.estimate import Estimate, copies, given_cap
+from nullspend_daemon.pricing.lines import Line, total_of
 from nullspend_daemon.pricing.parts import parts_without_text
 from nullspend_daemon.pricing.rates import Price, TokenClass
 from nullspend_daemon.pricing.shapes import Json, Shape, as_list, as_object, model_of
@@ -26,7 +26,12 @@ class Unbounded(ValueError):
 
 
 def upper_bound(shape: Shape, body: Json, size: int, price: Price | None) -> int:
-    """The most the call can cost, in microdollars. Raises Unbounded.
+    """The most the call can cost, in microdollars: `bound_of(...).total`. Raises Unbounded."""
+    return bound_of(shape, body, size, price).total
+
+
+def bound_of(shape: Shape, body: Json, size: int, price: Price | None) -> Estimate:
+    """The most the call can cost. Raises Unbounded.
 
     Input is every byte a token, at most the context window, at the dearest input rate; output is the request's own
     limit, else the context window, at the dearest output rate.
@@ -34,20 +39,20 @@ def upper_bound(shape: Shape, body: Json, size: int, price: Price | None) -> int
     if price is None:
         raise Unbounded("model", f"{model_of(body)!r} has no price; add one to prices.toml")
     if price.source == "free":
-        return 0
+        return Estimate(0)
     for field, reason in _run_by_the_provider(body):
         raise Unbounded(field, reason)
-    window = price.context_window
-    hidden = next(_hidden_input(shape, body), None)
+    window, hidden = price.context_window, next(_hidden_input(shape, body), None)
     if window is None:
-        raise Unbounded(
-            hidden or "model", "the model's context window is not known; give context_window in prices.toml"
-        )
+        reason = "the model's context window is not known; give context_window in prices.toml"
+        raise Unbounded(hidden or "model", reason)
     given = given_cap(shape, body)
-    read = window if hidden else min(size, window)
-    written = (Decimal(window) if given is None else given) * copies(shape, body)
-    amount = read * _dearest(price, _INPUT_CLASSES) + written * _dearest(price, ("output",))
-    return min(round_half_up(amount), MAX_MICRODOLLARS)
+    written = (window if given is None else given) * copies(shape, body)
+    lines = (
+        Line("input", window if hidden else min(size, window), _dearest(price, _INPUT_CLASSES), None),
+        Line("output", written, _dearest(price, ("output",)), None),
+    )
+    return Estimate(total_of(lines), lines)
 
 
 def _dearest(price: Price, kinds: tuple[TokenClass, ...]) -> Decimal:

@@ -1,7 +1,7 @@
 """Which price a model has: the user's prices.toml first, then genai-prices, bundled or downloaded."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,15 @@ KEPT_MS = 30 * 60 * 1000
 Stamp = tuple[int, int] | None
 
 
+@dataclass(slots=True)
+class _Memory:
+    """What was looked up since the files last changed, in one half hour."""
+
+    half_hour: int
+    prices: dict[tuple[str, str], Price | None] = field(default_factory=dict[tuple[str, str], Price | None])
+    lists: dict[str | None, list[Price]] = field(default_factory=dict[str | None, list[Price]])
+
+
 def _stamp(path: Path | None) -> Stamp:
     """What changes when the file does; None while there is none."""
     try:
@@ -46,8 +55,7 @@ class Catalogue:
         self._overrides_stamp: Stamp = None
         self._providers: list[Provider] | None = None
         self._providers_stamp: Stamp = None
-        self._kept: dict[tuple[str, str], Price | None] = {}
-        self._kept_since = 0
+        self._memory = _Memory(0)
 
     def check(self) -> None:
         """Read prices.toml for the first time. Raises BadPrices: a start with other prices than asked for is none."""
@@ -62,23 +70,20 @@ class Catalogue:
             if self._providers is None or stamp != self._providers_stamp:
                 self._providers_stamp = stamp
                 self._providers = self._load(stamp)
-                self._kept = {}
+                self._memory = _Memory(0)
 
     def price(self, provider: str, model: str) -> Price | None:
         """What `model` of `provider` costs; None when nobody knows. Kept once it was looked up."""
-        self._take_overrides()
-        now_ms = self._clock.now_ms()
-        if now_ms // KEPT_MS != self._kept_since or len(self._kept) >= KEPT_PRICES:
-            self._kept, self._kept_since = {}, now_ms // KEPT_MS
-        kept, key = self._kept, (provider, model)
-        if key not in kept:
-            kept[key] = self._find(provider, model, now_ms)
-        return kept[key]
+        memory, key = self._remembered(), (provider, model)
+        if key not in memory.prices:
+            if len(memory.prices) >= KEPT_PRICES:
+                memory.prices.clear()
+            memory.prices[key] = self._find(provider, model)
+        return memory.prices[key]
 
     def records(self, q: str | None = None, provider: str | None = None) -> list[dict[str, Any]]:
         """Every known price, by provider and model; `q` is a part of the name, `provider` an exact one."""
-        prices = {(price.provider, price.model): price for price in self.every()}
-        found = [record(price) for price in prices.values()]
+        found = [record(price) for price in self.every(provider)]
         found += [record(entry.price, entry) for entry in self._overrides.entries if entry.match == "prefix"]
         wanted = (q or "").lower()
         return sorted(
@@ -90,34 +95,46 @@ class Catalogue:
             key=lambda each: (each["provider"], each["model"]),
         )
 
-    def every(self) -> list[Price]:
-        """Every model with a price, in the catalogue's order, those of prices.toml last."""
-        self.refresh()
-        listed = genai.every(self._ready(), self._clock.now_ms())
+    def offers(self, provider: str, model: str) -> bool:
+        """Whether `model` is one of this provider's own, or has a price in prices.toml."""
+        return self._overrides.price(provider, model) is not None or genai.offers(self._ready(), provider, model)
+
+    def every(self, provider: str | None = None) -> list[Price]:
+        """Every model with a price, in the catalogue's order, those of prices.toml last; of one provider or of all."""
+        memory = self._remembered()
+        if provider not in memory.lists:
+            memory.lists[provider] = self._list(provider)
+        return memory.lists[provider]
+
+    def _list(self, provider: str | None) -> list[Price]:
+        listed = genai.every(self._ready(), provider, self._clock.now_ms())
         found = {(price.provider, price.model): self._overridden(price) for price in listed}
         for entry in self._overrides.entries:
-            if entry.match == "exact":
-                found[(entry.price.provider, entry.price.model)] = entry.price
+            if entry.match == "exact" and provider in (None, entry.price.provider):
+                found[(entry.price.provider, entry.price.model)] = (
+                    self.price(entry.price.provider, entry.price.model) or entry.price
+                )
         return list(found.values())
 
-    def _overridden(self, price: Price) -> Price:
-        return self._override_of(price.provider, price.model, price.context_window) or price
+    def _remembered(self) -> _Memory:
+        """What is known of this half hour, with prices.toml as it is now."""
+        self._take_overrides()
+        half_hour = self._clock.now_ms() // KEPT_MS
+        if self._memory.half_hour != half_hour:
+            self._memory = _Memory(half_hour)
+        return self._memory
 
-    def _find(self, provider: str, model: str, now_ms: int) -> Price | None:
+    def _overridden(self, price: Price) -> Price:
+        own = self._overrides.price(price.provider, price.model)
+        return price if own is None else _with_window(own, price)
+
+    def _find(self, provider: str, model: str) -> Price | None:
         own = self._overrides.price(provider, model)
         if own is None and model.startswith(FAKE_PREFIX):
             as_other = self.price(*FAKE_PRICED_AS)
             return None if as_other is None else replace(as_other, provider=provider, model=model)
-        if own is not None and own.context_window is not None:
-            return own
-        listed = genai.find(self._ready(), provider, model, now_ms)
-        if own is None:
-            return listed
-        return own if listed is None else replace(own, context_window=listed.context_window)
-
-    def _override_of(self, provider: str, model: str, window: int | None) -> Price | None:
-        own = self._overrides.price(provider, model)
-        return own if own is None or own.context_window is not None else replace(own, context_window=window)
+        listed = genai.find(self._ready(), provider, model, self._clock.now_ms())
+        return listed if own is None else _with_window(own, listed)
 
     def _ready(self) -> "list[Provider]":
         if self._providers is None:
@@ -145,7 +162,14 @@ class Catalogue:
                 log.info("prices.toml has changed: %d prices of your own", len(self._overrides.entries))
             except BadPrices as error:
                 log.error("%s The prices in use stay.", error)
-            self._kept = {}
+            self._memory = _Memory(0)
+
+
+def _with_window(own: Price, listed: Price | None) -> Price:
+    """A price of prices.toml with the context window of the catalogue, where it gives none itself."""
+    if own.context_window is not None or listed is None:
+        return own
+    return replace(own, context_window=listed.context_window)
 
 
 def record(price: Price, entry: Override | None = None) -> dict[str, Any]:

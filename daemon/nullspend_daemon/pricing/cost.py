@@ -6,32 +6,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from nullspend_daemon.contract.money import MAX_MICRODOLLARS, round_half_up
+from nullspend_daemon.contract.money import round_half_up
+from nullspend_daemon.pricing.lines import Explanation, Line, explanation, total_of
 from nullspend_daemon.pricing.rates import Price, Rates, TokenClass
 from nullspend_daemon.pricing.shapes import Shape
 from nullspend_daemon.pricing.usage import Usage
 
 _ZERO = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One product of the arithmetic. `rate` and `amount` in microdollars; `above` names the tier, None is the base."""
-
-    kind: TokenClass
-    tokens: int
-    rate: Decimal
-    above: int | None
-
-    @property
-    def amount(self) -> Decimal:
-        """Tokens times rate, unrounded."""
-        return self.tokens * self.rate
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """As it is kept with the event, so that the cost can be explained when the rates have changed."""
-        return {"class": self.kind, "tokens": self.tokens, "rate": str(self.rate), "tier": self.above}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +26,9 @@ class Cost:
     lines: tuple[Line, ...] = field(default=())
 
     @property
-    def explanation(self) -> dict[str, Any] | None:
-        """What to keep with the event: the priced lines and where the rates are from."""
-        if self.source is None:
-            return None
-        return {"source": self.source, "lines": [line.record for line in self.lines]}
+    def explanation(self) -> Explanation | None:
+        """What to keep with the event: the priced lines and where the rates are from. None without a price."""
+        return None if self.source is None else explanation(self.source, self.lines)
 
 
 UNPRICED = Cost(total=0, breakdown=None)
@@ -62,7 +41,7 @@ def cost_of(shape: Shape, usage: Usage, price: Price | None, tool_definition_tok
     tier = price.tier_for(usage.input)
     rates, above = (price.base, None) if tier is None else (tier.rates, tier.above)
     lines = tuple(Line(kind, tokens, rates.of(kind), above) for kind, tokens in _counts(usage).items() if tokens > 0)
-    total = min(round_half_up(sum((line.amount for line in lines), _ZERO)), MAX_MICRODOLLARS)
+    total = total_of(lines)
     breakdown = _breakdown(lines, total) | _subsets(shape, usage, rates, tool_definition_tokens)
     return Cost(total=total, breakdown=breakdown, long_context=tier is not None, source=price.source, lines=lines)
 

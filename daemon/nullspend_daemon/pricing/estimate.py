@@ -1,11 +1,13 @@
 """What a call will probably cost, before it is made."""
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
-from math import isfinite
+from math import ceil, isfinite
 from typing import Any
 
-from nullspend_daemon.contract.money import MAX_MICRODOLLARS, round_half_up
+from nullspend_daemon.contract.money import MAX_MICRODOLLARS
+from nullspend_daemon.pricing.lines import Explanation, Line, explanation, total_of
 from nullspend_daemon.pricing.parts import base64_parts
 from nullspend_daemon.pricing.rates import Price
 from nullspend_daemon.pricing.shapes import Json, Shape, model_of
@@ -40,19 +42,39 @@ _CAP_FIELDS: dict[Shape, tuple[str, ...]] = {
 _COPY_FIELDS: dict[Shape, tuple[str, ...]] = {"chat": ("n",), "completions": ("n", "best_of")}
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a call is held at, in microdollars, and the products that make it up; none without a price."""
+
+    total: int
+    lines: tuple[Line, ...] = ()
+    margin: Decimal | None = None
+
+    @property
+    def explanation(self) -> Explanation:
+        """What to keep with an event that is charged its hold."""
+        return explanation("estimate", self.lines, self.margin)
+
+
 def estimate(shape: Shape, body: Json, size: int, price: Price | None) -> int:
-    """The hold of a call in microdollars: input and the largest output it may have, and a tenth on top.
+    """The hold of a call in microdollars: `estimate_of(...).total`."""
+    return estimate_of(shape, body, size, price).total
+
+
+def estimate_of(shape: Shape, body: Json, size: int, price: Price | None) -> Estimate:
+    """The hold of a call: its input and the largest output it may have, and a tenth on top.
 
     `size` is the body's length in bytes as received. A model without a price is held at one dollar.
     """
     if price is None:
-        return UNKNOWN_MODEL
+        return Estimate(UNKNOWN_MODEL)
     tokens = input_tokens(body, size)
-    rates = price.rates_for(tokens)
+    tier, rates = price.tier_for(tokens), price.rates_for(tokens)
+    above = None if tier is None else tier.above
     given = given_cap(shape, body)
-    output = output_cap(shape, body) if given is None else given
-    amount = tokens * rates.of("input") + output * copies(shape, body) * rates.of("output")
-    return min(round_half_up(amount * MARGIN), MAX_MICRODOLLARS)
+    output = (output_cap(shape, body) if given is None else given) * copies(shape, body)
+    lines = (Line("input", tokens, rates.of("input"), above), Line("output", output, rates.of("output"), above))
+    return Estimate(total_of(lines, MARGIN), lines, MARGIN)
 
 
 def input_tokens(body: Json, size: int) -> int:
@@ -62,13 +84,13 @@ def input_tokens(body: Json, size: int) -> int:
     return -(-text // BYTES_PER_TOKEN) + len(parts) * TOKENS_PER_BASE64_PART
 
 
-def given_cap(shape: Shape, body: Json) -> Decimal | None:
+def given_cap(shape: Shape, body: Json) -> int | None:
     """The output limit that the request itself sets, in tokens; None when it sets none."""
     for name in _CAP_FIELDS[shape]:
         number = _number(body.get(name))
         if number is not None:
-            return max(Decimal(0), number)
-    return Decimal(0) if shape == "embeddings" else None
+            return max(0, ceil(number))
+    return 0 if shape == "embeddings" else None
 
 
 def output_cap(shape: Shape, body: Json) -> int:
@@ -85,11 +107,11 @@ def output_cap(shape: Shape, body: Json) -> int:
 def copies(shape: Shape, body: Json) -> int:
     """How many answers are asked for, and paid."""
     asked = [number for name in _COPY_FIELDS.get(shape, ()) if (number := _number(body.get(name))) is not None]
-    return max([1, *(int(number) for number in asked if number == number.to_integral_value())])
+    return max([1, *(int(number) for number in asked if number == int(number))])
 
 
-def _number(value: Any) -> Decimal | None:
-    """A JSON number as it was written, up to the largest amount there is; None for everything else."""
+def _number(value: Any) -> int | float | None:
+    """A JSON number, up to the largest amount there is; None for everything else."""
     if type(value) is not int and (type(value) is not float or not isfinite(value)):
         return None
-    return Decimal(str(max(-1, min(value, MAX_MICRODOLLARS))))
+    return max(-1, min(value, MAX_MICRODOLLARS))

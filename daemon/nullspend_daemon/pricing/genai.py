@@ -64,9 +64,14 @@ def find(providers: list["Provider"], provider: str, model: str, now_ms: int) ->
     return None if found is None else _price(provider, model, found, now_ms)
 
 
-def every(providers: list["Provider"], now_ms: int) -> Iterator[Price]:
-    """Every model with a price, under its own name, in the catalogue's order."""
-    for provider in providers:
+def offers(providers: list["Provider"], provider: str, model: str) -> bool:
+    """Whether `model` is one of this provider's own, and not another's that it resells."""
+    return any(each.id == provider and each.find_model(model) is not None for each in providers)
+
+
+def every(providers: list["Provider"], only: str | None, now_ms: int) -> Iterator[Price]:
+    """Every model with a price, of one provider or of all, under its own name, in the catalogue's order."""
+    for provider in (each for each in providers if only in (None, each.id)):
         for model in provider.models:
             price = _price(provider.id, model.id, model, now_ms)
             if price is not None:

@@ -1,0 +1,7 @@
+"""/api/policy"""
+
+from nullspend_daemon.http.route import KEY, Route
+from nullspend_daemon.resources.policy import service
+from nullspend_daemon.resources.policy.models import Policy
+
+ROUTES = [Route(method="GET", path="/api/policy", auth=KEY, reply=Policy, reads=service.get_policy)]
