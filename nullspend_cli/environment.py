@@ -1,4 +1,4 @@
-"""`daemon env`: the variables of the SDKs, written for a shell or a file."""
+"""`daemon env`: the variables of the SDK and of the providers' clients, written for a shell or a file."""
 
 import json
 import shlex
@@ -7,11 +7,28 @@ from collections.abc import Callable
 from nullspend_cli.local import State
 from nullspend_cli.places import LOCAL, Place
 
+KEY_HEADER = "X-NullSpend-Key"
 
-def variables(daemon: State, key: str | None) -> dict[str, str]:
-    """The SDKs' three variables for a daemon, with its default key or a saved one. Raises NotSignedIn."""
+
+def variables(daemon: State, key: str | None, *, key_in_path: bool = False) -> dict[str, str]:
+    """The SDK's three variables and those of the openai and anthropic clients, for the default key or a saved one.
+
+    Those clients send the key in a header of their own; with `key_in_path` it stands in their URLs instead, for
+    clients that know no such variable. Raises NotSignedIn.
+    """
     raw = Place(LOCAL, "", daemon.url, daemon=daemon).saved_key(key) if key else daemon.api_key
-    return {"NULLSPEND_BASE_URL": daemon.url, "NULLSPEND_API_KEY": raw, "NULLSPEND_PROXY_URL": daemon.url}
+    return for_key(daemon, raw, key_in_path=key_in_path)
+
+
+def for_key(daemon: State, raw: str, *, key_in_path: bool = False) -> dict[str, str]:
+    """The same for the value of a key."""
+    own = {"NULLSPEND_BASE_URL": daemon.url, "NULLSPEND_API_KEY": raw, "NULLSPEND_PROXY_URL": daemon.url}
+    base = f"{daemon.url}/k/{raw}" if key_in_path else daemon.url
+    clients = {"OPENAI_BASE_URL": f"{base}/v1", "ANTHROPIC_BASE_URL": base}
+    if key_in_path:
+        return own | clients
+    header = f"{KEY_HEADER}: {raw}"
+    return own | clients | {"OPENAI_CUSTOM_HEADERS": header, "ANTHROPIC_CUSTOM_HEADERS": header}
 
 
 def _powershell(value: str) -> str:

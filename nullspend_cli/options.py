@@ -41,6 +41,8 @@ GLOBAL = (
 )
 STANDARD = (*OUTPUT, *GLOBAL)
 
+_PROXY = "The proxy"
+_ESTIMATES = ("expected", "upper-bound")
 SERVER = (
     Shared("host", ("--host",), "Address to listen on; 127.0.0.1 unless given.", "HOST"),
     Shared("port", ("--port",), "Port to listen on, 0 picks a free one; 4747 unless given.", "PORT"),
@@ -51,6 +53,39 @@ SERVER = (
         "allow_host", ("--allow-host",), "Another name the server may be called by; repeatable.", "NAME", multiple=True
     ),
     Shared("trust_proxy", ("--trust-proxy",), "Believe X-Forwarded-* headers."),
+    Shared(
+        "upstream",
+        ("--upstream",),
+        "Another provider, or where openai or anthropic calls go; `fake` needs no network. Repeatable.",
+        "NAME=URL[,free]",
+        multiple=True,
+        section=_PROXY,
+    ),
+    Shared(
+        "upstream_timeout",
+        ("--upstream-timeout",),
+        "How long a provider may pause; 600 unless given.",
+        "SECONDS",
+        section=_PROXY,
+    ),
+    Shared("max_body", ("--max-body",), "The largest request; 32m unless given.", "SIZE", section=_PROXY),
+    Shared(
+        "estimate",
+        ("--estimate",),
+        "What a call holds: what it will probably cost, or at most.",
+        "|".join(_ESTIMATES),
+        _ESTIMATES,
+        section=_PROXY,
+    ),
+    Shared(
+        "loop_max_calls",
+        ("--loop-max-calls",),
+        "Deny a call that comes the N-th time within 60 s.",
+        "N",
+        section=_PROXY,
+    ),
+    Shared("capture_bodies", ("--capture-bodies",), "Keep requests and replies, secrets removed.", section=_PROXY),
+    Shared("body_retention", ("--body-retention",), "How long they are kept; 7 unless given.", "DAYS", section=_PROXY),
 )
 DATA_DIR = Shared(
     "data_dir", ("--data-dir",), "Where the data is; NULLSPEND_DATA_DIR, else the platform's place.", "DIR"

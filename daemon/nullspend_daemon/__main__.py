@@ -12,10 +12,12 @@ from typing import Any, NoReturn
 
 from nullspend_daemon import __version__
 from nullspend_daemon.errors import NullSpendError, StartupError
+from nullspend_daemon.http.masking import MaskingFormatter
 from nullspend_daemon.settings import LOOPBACK_HOSTS, Settings
 
 LOG_BYTES = 5 * 1024 * 1024
 LOG_FILES = 3
+MOST_SECONDS = 86_400
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,9 +32,39 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="another Host to answer to")
     flags.add_argument("--trust-proxy", action="store_true", help="believe X-Forwarded-* of a reverse proxy")
     flags.add_argument("--retention", type=int, default=None, metavar="DAYS", help="delete older events; default never")
+    flags.add_argument("--max-body", type=_size, default=None, metavar="SIZE", help="largest body of a proxied call")
+    flags.add_argument("--upstream", action="append", default=[], metavar="NAME=URL[,free]", help="another provider")
+    flags.add_argument("--upstream-timeout", type=float, default=None, metavar="SECONDS", help="between two reads")
+    flags.add_argument("--estimate", choices=("expected", "upper-bound"), default="expected", help="what a call holds")
+    flags.add_argument("--loop-max-calls", type=int, default=0, metavar="N", help="deny the N-th same call in 60 s")
+    flags.add_argument("--capture-bodies", action="store_true", help="keep the bodies of proxied calls")
+    flags.add_argument("--body-retention", type=int, default=7, metavar="DAYS", help="how long bodies are kept")
     flags.add_argument("--json", action="store_true", help="print one JSON object when ready")
     flags.add_argument("--version", action="version", version=__version__)
     return flags
+
+
+def _size(text: str) -> int:
+    """Bytes, also as 512k, 32m or 1g."""
+    number, unit = text.strip().lower().removesuffix("ib").removesuffix("b"), 1
+    for letter, worth in (("k", 1024), ("m", 1024**2), ("g", 1024**3)):
+        if number.endswith(letter):
+            number, unit = number.removesuffix(letter), worth
+    try:
+        return int(number) * unit
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 1048576, 512k or 32m") from None
+
+
+def _check_proxy(given: argparse.Namespace) -> None:
+    if given.max_body is not None and given.max_body < 1:
+        raise StartupError("--max-body lets nothing through; choose 1 byte or more.")
+    if given.upstream_timeout is not None and not 0 < given.upstream_timeout < MOST_SECONDS:
+        raise StartupError("--upstream-timeout must be more than 0 seconds and less than a day.")
+    if given.loop_max_calls < 0:
+        raise StartupError("--loop-max-calls must be 0, which is off, or more.")
+    if given.body_retention < 1:
+        raise StartupError(f"--body-retention {given.body_retention} keeps nothing; choose 1 day or more.")
 
 
 def settings_of(given: argparse.Namespace) -> Settings:
@@ -43,6 +75,7 @@ def settings_of(given: argparse.Namespace) -> Settings:
         raise StartupError(f"--rate-limit {given.rate_limit} lets nothing through; choose 1 or more.")
     if given.retention is not None and given.retention < 1:
         raise StartupError(f"--retention {given.retention} keeps nothing; choose 1 day or more.")
+    _check_proxy(given)
     return Settings(
         data_dir=(given.data_dir or _default_data_dir()).expanduser().absolute(),
         config_dir=_default_config_dir(),
@@ -54,6 +87,13 @@ def settings_of(given: argparse.Namespace) -> Settings:
         trust_proxy=given.trust_proxy,
         rate_limit=given.rate_limit,
         retention_days=given.retention,
+        max_body=given.max_body,
+        upstreams=tuple(given.upstream),
+        upstream_timeout=given.upstream_timeout,
+        upper_bound=given.estimate == "upper-bound",
+        loop_max_calls=given.loop_max_calls,
+        capture_bodies=given.capture_bodies,
+        body_retention_days=given.body_retention,
         environment=dict(os.environ),
     )
 
@@ -77,9 +117,9 @@ def _log_to(settings: Settings) -> None:
     to_file = logging.handlers.RotatingFileHandler(
         settings.data_dir / "daemon.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1, delay=True
     )
-    logging.basicConfig(
-        level=logging.INFO, handlers=[to_stderr, to_file], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    for handler in (to_stderr, to_file):
+        handler.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[to_stderr, to_file])
     logging.getLogger("asyncio").setLevel(logging.WARNING)
 
 

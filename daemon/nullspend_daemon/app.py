@@ -34,6 +34,9 @@ from nullspend_daemon.local.bootstrap import Owner, bootstrap
 from nullspend_daemon.local.control import kept_offset
 from nullspend_daemon.pricing.catalogue import Catalogue
 from nullspend_daemon.pricing.overrides import BadPrices
+from nullspend_daemon.proxy.sending import configured
+from nullspend_daemon.proxy.server import Proxy
+from nullspend_daemon.proxy.upstreams import Upstreams
 from nullspend_daemon.resources.actions import routes as actions
 from nullspend_daemon.resources.audit import routes as audit
 from nullspend_daemon.resources.billing import routes as billing
@@ -105,7 +108,7 @@ class Daemon:
     async def _run_locked(self) -> None:
         secret = datadir.load_secret(self.settings.secret_path)
         clock: Clock = TestClock() if self.settings.test_clock else SystemClock()
-        catalogue = _catalogue(self.settings, clock)
+        catalogue, upstreams = _catalogue(self.settings, clock), configured(self.settings)
         database = Database(self.settings.database_path, clock)
         database.open()
         try:
@@ -115,21 +118,20 @@ class Daemon:
             if recovered := database.write(recover):
                 log.warning("%d calls were cut off when the daemon last ended; each is an event at its hold", recovered)
             owner = bootstrap(database, self.settings.default_key_path)
-            await self._serve(database, catalogue, clock, secret, owner)
+            await self._serve(self._assemble(database, catalogue, clock, secret), upstreams, owner)
         finally:
             await asyncio.get_running_loop().run_in_executor(None, database.close)
             self.settings.state_path.unlink(missing_ok=True)
 
-    async def _serve(self, database: Database, catalogue: Catalogue, clock: Clock, secret: bytes, owner: Owner) -> None:
-        parts = self._assemble(database, catalogue, clock, secret)
-        to_slack = Sender(parts)
+    async def _serve(self, parts: Parts, upstreams: Upstreams, owner: Owner) -> None:
+        proxy, to_slack = Proxy(parts, upstreams), Sender(parts)
 
         async def run_due() -> None:
             await background.run_due(parts.store, self.settings)
             await to_slack.finish_due()
 
         parts.run_due = run_due
-        runner = Runner(self._application(parts), shutdown_timeout=GRACE_SECONDS)
+        runner = Runner(self._application(parts, proxy), shutdown_timeout=GRACE_SECONDS)
         await runner.setup()
         working = [
             asyncio.create_task(background.run_forever(parts.store, self.settings)),
@@ -146,7 +148,8 @@ class Daemon:
         finally:
             for task in working:
                 task.cancel()
-            await runner.cleanup()
+            # Together: no new calls come in while the live ones finish; what is left of them in the end is cut off.
+            await asyncio.gather(runner.cleanup(), proxy.end(GRACE_SECONDS - 1))
             await parts.outgoing.close()
 
     def _assemble(self, database: Database, catalogue: Catalogue, clock: Clock, secret: bytes) -> Parts:
@@ -176,7 +179,7 @@ class Daemon:
             ),
         )
 
-    def _application(self, parts: Parts) -> web.Application:
+    def _application(self, parts: Parts, proxy: Proxy) -> web.Application:
         settings, clock = self.settings, parts.clock
         by_address = None if settings.ip_rate_limit is None else Limiter(settings.ip_rate_limit, clock)
         by_key = Limiter(settings.key_rate_limit, clock)
@@ -192,6 +195,7 @@ class Daemon:
         application = web.Application(middlewares=[shield(settings, by_address)], client_max_size=0)
         for route in (*ROUTES, *PAGES):
             application.router.add_route(route.method, route.path, dispatcher.serve(route))
+        proxy.add_to(application)
         return application
 
     def _reach(self) -> Reach:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from nullspend_daemon.approvals import expiry
 from nullspend_daemon.errors import ServiceUnavailable
 from nullspend_daemon.http.store import Store
-from nullspend_daemon.ledger import budgets, holds
+from nullspend_daemon.ledger import bodies, budgets, holds
 from nullspend_daemon.ledger.periods import DAY_MS
 from nullspend_daemon.ledger.retention import drop_old_events
 from nullspend_daemon.payments import simulator
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 Task = Callable[[Tx], int]
 EVERY_SECONDS = 5.0
+BODIES_AT_ONCE = 50
 KEEP_OUTBOX_ROWS = 100_000
 
 
@@ -46,6 +47,8 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
         simulator.advance_due,
         simulator.drop_old_sessions,
     ]
+    keep_bodies_ms = settings.body_retention_days * DAY_MS
+    due.append(lambda tx: bodies.drop_older(tx, keep_bodies_ms, BODIES_AT_ONCE))
     if settings.retention_days is not None:
         keep_ms = settings.retention_days * DAY_MS
         due.append(lambda tx: drop_old_events(tx, keep_ms))

@@ -2,17 +2,20 @@
 
 NullSpendError
 |- BadRequest            400  InvalidJson MalformedRequest ValidationFailed InvalidKey SpendCapExceeded InvalidOrigin
+|  |                          InvalidUpstream
 |  `- BillingRefused         InvalidInput NoSubscription SubscriptionExists StripeValidationFailed MissingSignature
 |                            SignatureInvalid NothingBought
-|- Unauthenticated       401
-|- Refused               403  Forbidden ConfigurationError CsrfRejected
+|- Unauthenticated       401  Unauthorized
+|- Refused               403  Forbidden ConfigurationError CsrfRejected MandateViolated
 |- Missing               404  NotFound BudgetEntityNotFound MethodNotAllowed(405)
 |- Clash                 409  LimitExceeded Conflict EventInProgress InvalidActionTransition StaleAction ActionExpired
 |- Expired               410
 |- Unreadable                 PayloadTooLarge(413) UnsupportedMediaType(415) MisdirectedRequest(421)
 |- TooFast               429  RateLimitExceeded RateLimited
+|- CallDenied            429  whatever a budget, a session, a velocity or a loop says
 |- SlackWebhookError 400 502
 `- Unavailable           5xx  InternalError Misconfigured WebhookProcessingError ServiceUnavailable RequestInProgress
+                              UpstreamFailed BudgetUnavailable MetricsUnavailable
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,6 +40,8 @@ class NullSpendError(Exception):
         self.message = message
         self.details = details
         self.headers = dict(headers or {})
+        self.beside: dict[str, Any] = {}
+        """More keys of the envelope's `error` object, beside code, message and details."""
 
     @property
     def status(self) -> int:
@@ -86,6 +91,10 @@ class InvalidOrigin(BadRequest):
     code = "invalid_origin"
 
 
+class InvalidUpstream(BadRequest):
+    code = "invalid_upstream"
+
+
 class BillingRefused(BadRequest):
     """A billing request that does not fit what the organization has, or what Stripe says of it."""
 
@@ -128,6 +137,12 @@ class Unauthenticated(NullSpendError):
     code = "authentication_required"
 
 
+class Unauthorized(Unauthenticated):
+    """The proxy's word for it."""
+
+    code = "unauthorized"
+
+
 class Refused(NullSpendError):
     """Known caller, but not allowed."""
 
@@ -142,6 +157,10 @@ class ConfigurationError(Refused):
 
 class CsrfRejected(Refused):
     code = "csrf_rejected"
+
+
+class MandateViolated(Refused):
+    code = "mandate_violation"
 
 
 class NotFound(NullSpendError):
@@ -228,6 +247,25 @@ class SlackWebhookError(NullSpendError):
         return 400 if self._refused else 502
 
 
+class CallDenied(NullSpendError):
+    """A proxied call that may not be made. Each denial names its own code; all of them are 429."""
+
+    code = "budget_exceeded"
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        details: Mapping[str, Any],
+        beside: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, details=details, headers=headers)
+        self.code = code  # pyright: ignore[reportAttributeAccessIssue] - the one error whose code is told
+        self.beside = dict(beside)
+
+
 class Unavailable(NullSpendError):
     """The server's side failed; the same request may succeed later."""
 
@@ -261,6 +299,30 @@ class RequestInProgress(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("A request with this idempotency key is still running.", headers={"Retry-After": "1"})
+
+
+class UpstreamFailed(Unavailable):
+    """A provider that could not be reached, or whose reply is none."""
+
+    code = "upstream_error"
+
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
+        """The request had been sent, so that it may cost something."""
+
+
+class BudgetUnavailable(Unavailable):
+    """The engine cannot decide, so nothing is let through."""
+
+    code = "budget_unavailable"
+
+    def __init__(self, message: str = "The budgets cannot be checked right now.") -> None:
+        super().__init__(message)
+
+
+class MetricsUnavailable(Unavailable):
+    code = "metrics_unavailable"
 
 
 class StartupError(Exception):

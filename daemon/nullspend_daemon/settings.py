@@ -6,6 +6,7 @@ from pathlib import Path
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 API_BODY_CAP = 1_048_576
+PROXY_BODY_CAP = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,18 @@ class Settings:
     rate_limit: int | None = None
     retention_days: int | None = None
     """How long cost events are kept; None is for ever."""
+    max_body: int | None = None
+    """The largest body of a proxied call."""
+    upstreams: tuple[str, ...] = ()
+    """What `--upstream` was given: NAME=URL[,free], or fake."""
+    upstream_timeout: float | None = None
+    """How long a provider may take between two reads."""
+    upper_bound: bool = False
+    """Hold what a call can cost at most, not what it will probably cost."""
+    loop_max_calls: int = 0
+    """The repetition at which a call counts as a loop; 0 is never."""
+    capture_bodies: bool = False
+    body_retention_days: int = 7
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @property
@@ -34,6 +47,21 @@ class Settings:
     def ip_rate_limit(self) -> int | None:
         """API requests an address may make in 60 s; None is off."""
         return 100 if self.hosted else None
+
+    @property
+    def proxy_key_limit(self) -> int:
+        """Proxied requests a key may make in 60 s."""
+        return self.rate_limit or (600 if self.hosted else 100_000)
+
+    @property
+    def proxy_ip_limit(self) -> int | None:
+        """Proxied requests an address may make in 60 s; None is off."""
+        return 120 if self.hosted else None
+
+    @property
+    def proxy_body_cap(self) -> int:
+        """The largest body of a proxied call."""
+        return self.max_body or (API_BODY_CAP if self.hosted else PROXY_BODY_CAP)
 
     @property
     def loopback_only(self) -> bool:

@@ -23,6 +23,7 @@ EXAMPLES = {
     "run": """
 nullspend daemon run
 nullspend daemon run --port 0 --test-clock --data-dir ./nullspend-data
+nullspend daemon run --upstream ollama=http://127.0.0.1:11434,free
 """,
     "start": """
 nullspend daemon start
@@ -47,6 +48,7 @@ eval "$(nullspend daemon env)"
 nullspend daemon env --format fish | source
 nullspend daemon env --format dotenv >> .env
 nullspend daemon env --key researcher
+nullspend daemon env --key-in-path
 """,
     "backup": """
 nullspend daemon backup
@@ -176,11 +178,18 @@ def env(
         str | None,
         typer.Option("--key", metavar="NAME", help="A saved key, instead of the default one.", show_default=False),
     ] = None,
+    key_in_path: Annotated[
+        bool, typer.Option("--key-in-path", help="The key in the clients' URLs, for those that cannot send a header.")
+    ] = False,
 ) -> None:
-    """Print the environment an SDK needs to use the daemon: base URL, API key, proxy URL."""
+    """Print the environment that sends the NullSpend SDK and the openai and anthropic clients through the daemon.
+
+    Your provider keys stay where they are: the clients send them with each call, and the daemon passes them on.
+    """
     if format not in environment.FORMATS:
         raise Usage(f"There is no format {format!r}; there are {', '.join(environment.FORMATS)}.")
-    run.out.text(environment.lines(environment.variables(local.required(data_folder(run)), key), format))
+    daemon = local.required(data_folder(run))
+    run.out.text(environment.lines(environment.variables(daemon, key, key_in_path=key_in_path), format))
 
 
 @noun.verb(shared=_WITH_FOLDER)

@@ -1,6 +1,6 @@
 """From nothing to a budget with real spend on it."""
 
-from nullspend_cli import budgeting, credentials, environment, local, settings
+from nullspend_cli import budgeting, credentials, demonstration, environment, local, settings
 from nullspend_cli.client import Auth, Client
 from nullspend_cli.group import Single
 from nullspend_cli.names import Names
@@ -37,21 +37,24 @@ _NEXT = (
 
 
 def quickstart(run: Run) -> None:
-    """Start the daemon, make a key with a $5 budget, report a first event, and show what to do next.
+    """Start the daemon, make a key with a $5 budget, report a first event, and watch a budget stop an agent.
 
-    Safe to run again: what is there already is found and left as it is. No network is needed.
+    Safe to run again: what is there already is found and left as it is. The calls that are stopped go to a provider
+    inside the daemon and use a key of their own, which is gone afterwards. No network is needed.
     """
     daemon = _daemon(run.out)
     client = run.client_of(daemon)
     key, raw = _key(client, run.out)
     budget = _budget(client, key, run.out)
     event = _report(client, key, raw, run.out)
+    denial = _deny(client, run.out)
     budget = _again(client, budget)
-    variables = environment.variables(daemon, None) | {"NULLSPEND_API_KEY": raw}
+    variables = environment.for_key(daemon, raw)
     if run.out.mode == "table":
         _show(run.out, client, budget, variables)
     else:
-        done = {"daemon": daemon.url, "key": key, "budget": budget, "event": event, "environment": variables}
+        done: Record = {"daemon": daemon.url, "key": key, "budget": budget, "event": event, "denial": denial}
+        done["environment"] = variables
         run.out.record(done, (), id_field="daemon")
 
 
@@ -102,6 +105,16 @@ def _report(client: Client, key: Record, raw: str, out: Output) -> Record:
     )
     out.hint(f"Spent   {money(_EVENT['costMicrodollars'])} on one call: event {event['id']}")
     return event
+
+
+def _deny(client: Client, out: Output) -> Record:
+    """Call the fake provider with a throw-away key until its budget says no."""
+    with out.terminal.waiting("Spending until a budget says no"):
+        shown = demonstration.spend_until_denied(client)
+    out.hint(f"Made    a throw-away key with {money(shown['limitMicrodollars'])} and called a model with it:")
+    out.hint(f"        {shown['calls']} calls passed, call {shown['calls'] + 1} was denied ({shown['code']})")
+    out.hint(f"Deleted that key and its budget; your key {NAME} was not touched")
+    return shown
 
 
 def _again(client: Client, budget: Record) -> Record:

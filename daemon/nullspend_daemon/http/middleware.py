@@ -18,6 +18,7 @@ from nullspend_daemon.errors import (
 from nullspend_daemon.http.body import check_declared_length
 from nullspend_daemon.http.guard import check_host, check_local, check_origin, client_address
 from nullspend_daemon.http.limits import Limiter
+from nullspend_daemon.http.masking import masked
 from nullspend_daemon.http.replies import error_reply
 from nullspend_daemon.settings import API_BODY_CAP, Settings
 
@@ -44,7 +45,7 @@ def shield(settings: Settings, address_limiter: Limiter | None) -> Middleware:
         except ConnectionError:  # the client has gone: there is nobody to answer
             raise
         except Exception:
-            log.exception("%s %s failed", request.method, request.path)
+            log.exception("%s %s failed", request.method, masked(request.path))
             return error_reply(request, InternalError())
 
     return guarded
@@ -76,8 +77,8 @@ def _translated(request: web.Request, error: web.HTTPException) -> NullSpendErro
             f"{request.method} is not allowed here; allowed: {allowed}.", headers={"Allow": allowed}
         )
     if isinstance(error, web.HTTPNotFound):
-        return NotFound(f"There is no {request.path}.")
+        return NotFound(f"There is no {masked(request.path)}.")
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return PayloadTooLarge("The body is too large.")
-    log.error("unexpected %s on %s", error, request.path)
+    log.error("unexpected %s on %s", error, masked(request.path))
     return InternalError()

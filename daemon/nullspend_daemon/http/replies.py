@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from nullspend_daemon import API_VERSION
 from nullspend_daemon.errors import NullSpendError
+from nullspend_daemon.http.tracing import TRACE_HEADER, is_proxied, trace_id_of
 
 REQUEST_ID = web.RequestKey("request_id", str)
 _SAFE_REQUEST_ID = re.compile(r"[\x20-\x7e]{1,200}")
@@ -26,7 +27,7 @@ def request_id_of(request: web.Request) -> str:
 
 def base_headers(request: web.Request) -> CIMultiDict[str]:
     """What every reply carries."""
-    return CIMultiDict(
+    headers = CIMultiDict(
         {
             "x-request-id": request_id_of(request),
             "NullSpend-Version": API_VERSION,
@@ -34,6 +35,9 @@ def base_headers(request: web.Request) -> CIMultiDict[str]:
             "Vary": "Cookie",
         }
     )
+    if is_proxied(request.path):
+        headers[TRACE_HEADER] = trace_id_of(request)
+    return headers
 
 
 def json_reply(request: web.Request, status: int, body: bytes, headers: dict[str, str] | None = None) -> web.Response:
@@ -46,7 +50,8 @@ def json_reply(request: web.Request, status: int, body: bytes, headers: dict[str
 
 def error_body(error: NullSpendError) -> dict[str, Any]:
     """The documented envelope."""
-    return {"error": {"code": error.code, "message": error.message, "details": error.details}}
+    told = {"code": error.code, "message": error.message, "details": error.details}
+    return {"error": {**told, **error.beside}}
 
 
 def error_reply(request: web.Request, error: NullSpendError) -> web.Response:

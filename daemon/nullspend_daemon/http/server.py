@@ -1,6 +1,8 @@
 """aiohttp's server, with its last plain-text replies turned into the envelope."""
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -10,9 +12,30 @@ from aiohttp.web_protocol import RequestHandler
 from nullspend_daemon.errors import InternalError, MalformedRequest, NullSpendError
 from nullspend_daemon.http.replies import error_reply
 
+_LEAVES = web.RequestKey("client_leaves", asyncio.Task[Any])
+
+
+@contextmanager
+def when_client_leaves(request: web.Request) -> Generator[None]:
+    """Cancel the handler as soon as its client is gone, also while it waits for something else."""
+    task = asyncio.current_task()
+    if task is not None:
+        request[_LEAVES] = task
+    try:
+        yield
+    finally:
+        request.pop(_LEAVES, None)
+
 
 class _Protocol(RequestHandler):
-    """Answers a request that cannot be parsed."""
+    """Answers a request that cannot be parsed, and tells handlers that want to know when their client leaves."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        current = self._current_request
+        super().connection_lost(exc)
+        task = current.get(_LEAVES) if isinstance(current, web.Request) else None
+        if task is not None:
+            task.cancel()
 
     def handle_error(
         self,

@@ -21,15 +21,30 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._loop = asyncio.get_running_loop()
+        self._behind: asyncio.Future[Any] | None = None
         database.deliver = lambda outcomes: self._wake(outcomes)
 
     def write(self, fn: Callable[[Tx], T], *, durable: bool = True) -> "asyncio.Future[T]":
         """Run `fn` in a write transaction. `durable`: on disk before the future ends. Raises ServiceUnavailable."""
         return self._carry(self._database.submit_write, fn, durable)
 
+    def write_behind(self, fn: Callable[[Tx], T]) -> "asyncio.Future[T]":
+        """As `write`, for what nobody waits for: whoever reads from now on sees it all the same."""
+        self._behind = future = self.write(fn)
+        return future
+
     def read(self, fn: Callable[[Tx], T]) -> "asyncio.Future[T]":
-        """Run `fn` on a snapshot. Raises ServiceUnavailable."""
-        return self._carry(self._database.submit_read, fn, False)
+        """Run `fn` on a snapshot that holds everything written before. Raises ServiceUnavailable."""
+        behind = self._behind
+        if behind is None or behind.done():
+            self._behind = None
+            return self._carry(self._database.submit_read, fn, False)
+        return asyncio.ensure_future(self._read_after(behind, fn))
+
+    async def _read_after(self, behind: "asyncio.Future[Any]", fn: Callable[[Tx], T]) -> T:
+        # Writes keep their order, so the last one that was written behind stands for all.
+        await asyncio.wait([behind])
+        return await self._carry(self._database.submit_read, fn, False)
 
     def _wake(self, outcomes: list[Outcome]) -> None:
         self._loop.call_soon_threadsafe(_report, outcomes)

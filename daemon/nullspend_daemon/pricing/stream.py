@@ -40,6 +40,11 @@ class StreamReader:
     _final: Observed | None = None
     _calls: list[ToolCall] = field(default_factory=list[ToolCall])
 
+    @property
+    def complete(self) -> bool:
+        """Whether the last event that matters has come, so that nothing which follows can change what was used."""
+        return self._complete or self._final is not None
+
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes, cut wherever the network cut them."""
         first, *rest = chunk.split(b"\n")
