@@ -1,4 +1,4 @@
-"""Where the process starts. `--version` is answered here, before anything heavy is imported."""
+"""Where the process starts. `--version` and completions are answered here, before anything heavy is imported."""
 
 import sys
 
@@ -15,6 +15,10 @@ def entry() -> None:
 
         sys.stdout.write(f"nullspend {__version__}\n")
         return
+    if arguments[:1] == ["--complete"]:
+        from nullspend_cli.completing import complete
+
+        complete(arguments[1:])
     import gc
 
     gc.set_threshold(_COLLECT_AFTER)

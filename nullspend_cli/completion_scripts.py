@@ -1,9 +1,14 @@
-"""The completion scripts, written from the command tree. They are static: completing a word starts no Python."""
+"""The completion scripts, written from the command tree.
+
+They are static: completing a noun, a verb, an option or one of an option's fixed values starts no Python. Only what
+lives on a server - ids, names - is asked for, by `nullspend --complete KIND WORD`.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from nullspend_cli.tree import children, options_of, values_of
+from nullspend_cli.completing import OPTIONS, kind_of
+from nullspend_cli.tree import children, options_of, takes_words, values_of
 
 
 class Word(NamedTuple):
@@ -13,6 +18,8 @@ class Word(NamedTuple):
     help: str
     options: tuple["Flag", ...] = ()
     below: tuple["Word", ...] = ()
+    live: str = ""
+    """The kind of live value that may follow; empty for none."""
 
 
 class Flag(NamedTuple):
@@ -22,6 +29,7 @@ class Flag(NamedTuple):
     help: str
     takes_value: bool
     values: tuple[str, ...] = ()
+    live: str = ""
 
 
 def words(root: Any) -> Word:
@@ -31,7 +39,13 @@ def words(root: Any) -> Word:
 
 def _word(ctx: Any) -> Word:
     summary = ctx.command.get_short_help_str(limit=100).removesuffix(".")
-    return Word(ctx.info_name, summary, _flags(ctx), tuple(_word(child) for child in children(ctx)))
+    below = tuple(_word(child) for child in children(ctx))
+    return Word(ctx.info_name, summary, _flags(ctx), below, _live(ctx) if takes_words(ctx) else "")
+
+
+def _live(ctx: Any) -> str:
+    noun = ctx.parent.info_name if ctx.parent and ctx.parent.parent else ""
+    return kind_of(noun, ctx.info_name) if noun else kind_of(ctx.info_name, "")
 
 
 def _flags(ctx: Any) -> tuple[Flag, ...]:
@@ -41,6 +55,7 @@ def _flags(ctx: Any) -> tuple[Flag, ...]:
             (option.help or "").removesuffix("."),
             not option.is_flag,
             values_of(option),
+            next((OPTIONS[name] for name in option.opts if name in OPTIONS and not option.is_flag), ""),
         )
         for option in options_of(ctx)
     )
@@ -66,10 +81,20 @@ _nullspend() {{
 {steps}
         esac
     done
-    local words= values=
+    local words= values= live=
+    case "$at" in
+{positionals}
+    esac
     case "$at $before" in
 {values}
     esac
+    if [[ -n $live && $word != -* ]]; then
+        local IFS=$'\n'
+        COMPREPLY=($(nullspend --complete "$live" "$word" 2>/dev/null | while IFS=$'\t' read -r value about; do
+            printf '%q\n' "$value"
+        done))
+        return
+    fi
     if [[ -n $values ]]; then
         COMPREPLY=($(compgen -W "$values" -- "$word"))
         return
@@ -87,14 +112,21 @@ def _bash(root: Word) -> str:
     found = _all(root)
     steps = [f'            "{_parent(path)} {word.name}") at="{path}" ;;' for path, word in found if path]
     values = [
-        f'        "{path} {name}") values="{" ".join(flag.values)}" ;;'
+        f'        "{path} {name}") values="{" ".join(flag.values)}" live={flag.live} ;;'
         for path, word in found
         for flag in word.options
-        if flag.values
+        if flag.takes_value
         for name in flag.names
     ]
+    positionals = [f'        "{path}") live={word.live} ;;' for path, word in found if word.live]
     listed = [f'        "{path}") words="{" ".join(_completable(word))}" ;;' for path, word in found]
-    return _BASH.format(says=_SAYS, steps="\n".join(steps), values="\n".join(values), words="\n".join(listed))
+    return _BASH.format(
+        says=_SAYS,
+        steps="\n".join(steps),
+        positionals="\n".join(positionals),
+        values="\n".join(values),
+        words="\n".join(listed),
+    )
 
 
 def _parent(path: str) -> str:
@@ -108,6 +140,14 @@ def _completable(word: Word) -> list[str]:
 _ZSH = """\
 #compdef nullspend
 # zsh completion for nullspend. {says} zsh
+_nullspend_live() {{
+    local -a found
+    local value about
+    while IFS=$'\t' read -r value about; do
+        found+=("${{value//:/\\:}}:$about")
+    done < <(nullspend --complete "$1" "${{(Q)PREFIX}}" 2>/dev/null)
+    _describe -V "$1" found
+}}
 _nullspend() {{
     local at= index
     for ((index = 2; index < CURRENT; index++)); do
@@ -123,6 +163,11 @@ _nullspend() {{
 {values}
     esac
     (( ${{#below}} )) && _describe command below
+    if [[ ${{words[CURRENT]}} != -* ]]; then
+        case "$at" in
+{positionals}
+        esac
+    fi
     if [[ ${{words[CURRENT]}} == -* ]]; then
         _describe option options
     elif (( ! ${{#below}} )); then
@@ -137,17 +182,30 @@ def _zsh(root: Word) -> str:
     found = _all(root)
     steps = [f'            "{_parent(path)} {word.name}") at="{path}" ;;' for path, word in found if path]
     values = [
-        f'        "{path} {name}") compadd -- {" ".join(flag.values)}; return ;;'
+        f'        "{path} {name}") {_zsh_values(flag)}; return ;;'
         for path, word in found
         for flag in word.options
-        if flag.values
+        if flag.takes_value
         for name in flag.names
     ]
+    positionals = [f'            "{path}") _nullspend_live {word.live}; return ;;' for path, word in found if word.live]
     listed = [
         f'        "{path}")\n            below=({_zsh_pairs(word.below)})\n            options=({_zsh_flags(word)}) ;;'
         for path, word in found
     ]
-    return _ZSH.format(says=_SAYS, steps="\n".join(steps), values="\n".join(values), words="\n".join(listed))
+    return _ZSH.format(
+        says=_SAYS,
+        steps="\n".join(steps),
+        positionals="\n".join(positionals),
+        values="\n".join(values),
+        words="\n".join(listed),
+    )
+
+
+def _zsh_values(flag: Flag) -> str:
+    if flag.values:
+        return f"compadd -- {' '.join(flag.values)}"
+    return f"_nullspend_live {flag.live}" if flag.live else "_files"
 
 
 def _zsh_pairs(below: tuple[Word, ...]) -> str:
@@ -179,9 +237,13 @@ def _fish(root: Word) -> str:
             else ()
         )
         lines += [_fish_line(here, _fish_flag(flag)) for flag in shared or noun.options]
+        if noun.live:
+            lines.append(_fish_line(here, _fish_live(noun.live)))
         for verb in noun.below:
             where = f"{here}; and __fish_seen_subcommand_from {verb.name}"
             lines += [_fish_line(where, _fish_flag(flag)) for flag in verb.options if flag not in shared]
+            if verb.live:
+                lines.append(_fish_line(where, _fish_live(verb.live)))
     lines += [_fish_line(nothing_yet, _fish_flag(flag)) for flag in root.options]
     return "\n".join(lines) + "\n"
 
@@ -192,8 +254,17 @@ def _fish_line(condition: str, rest: str) -> str:
 
 def _fish_flag(flag: Flag) -> str:
     parts = [f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in flag.names]
-    parts += ["-x -a " + _fish_quoted(" ".join(flag.values))] if flag.values else ["-r"] if flag.takes_value else []
+    if flag.values:
+        parts.append("-x -a " + _fish_quoted(" ".join(flag.values)))
+    elif flag.live:
+        parts.append("-x " + _fish_live(flag.live).removeprefix("-f "))
+    elif flag.takes_value:
+        parts.append("-r")
     return " ".join([*parts, "-d", _fish_quoted(flag.help)])
+
+
+def _fish_live(kind: str) -> str:
+    return f"-f -a '(nullspend --complete {kind} (commandline -ct) 2>/dev/null)'"
 
 
 def _fish_quoted(text: str) -> str:
@@ -214,6 +285,9 @@ Register-ArgumentCompleter -Native -CommandName nullspend -ScriptBlock {{
     $values = @{{
 {values}
     }}
+    $lives = @{{
+{lives}
+    }}
     $path = ''
     $before = ''
     foreach ($element in $commandAst.CommandElements | Select-Object -Skip 1) {{
@@ -222,6 +296,17 @@ Register-ArgumentCompleter -Native -CommandName nullspend -ScriptBlock {{
         $before = $text
         $next = "$path $text".Trim()
         if ($words.ContainsKey($next)) {{ $path = $next }}
+    }}
+    $live = $lives["$path $before".Trim()]
+    if (-not $live -and -not $wordToComplete.StartsWith('-')) {{ $live = $lives[$path] }}
+    if ($live) {{
+        nullspend --complete $live "$wordToComplete" 2>$null | ForEach-Object {{
+            $value, $about = $_ -split "`t", 2
+            $text = if ($value -match '\\s') {{ "'$($value -replace "'", "''")'" }} else {{ $value }}
+            $tip = if ($about) {{ $about }} else {{ $value }}
+            [System.Management.Automation.CompletionResult]::new($text, $value, 'ParameterValue', $tip)
+        }}
+        return
     }}
     $known = $values["$path $before".Trim()]
     if (-not $known) {{ $known = $words[$path] }}
@@ -242,7 +327,15 @@ def _powershell(root: Word) -> str:
         if flag.values
         for name in flag.names
     ]
-    return _POWERSHELL.format(says=_SAYS, words="\n".join(listed), values="\n".join(values))
+    lives = [f"        '{path}' = '{word.live}'" for path, word in found if word.live]
+    lives += [
+        f"        '{f'{path} {name}'.strip()}' = '{flag.live}'"
+        for path, word in found
+        for flag in word.options
+        if flag.live
+        for name in flag.names
+    ]
+    return _POWERSHELL.format(says=_SAYS, words="\n".join(listed), values="\n".join(values), lives="\n".join(lives))
 
 
 _WRITERS: dict[str, Callable[[Word], str]] = {"bash": _bash, "zsh": _zsh, "fish": _fish, "powershell": _powershell}

@@ -75,6 +75,10 @@ class Verb(TyperCommand):
         super().__init__(*args, **kwargs)
         self.params = [*self.params, *(_click_option(shared) for shared in self.shared)]
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What must be given stands bare, as in every manual: Typer would put it in braces."""
+        return [piece[1:-1] if piece.startswith("{") else piece for piece in super().collect_usage_pieces(ctx)]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         _write_sections(self, ctx, formatter)
 
@@ -170,9 +174,18 @@ class Noun:
 class Single:
     """A command without verbs."""
 
-    def __init__(self, examples: str, function: Callable[..., None], shared: tuple[Shared, ...] = STANDARD) -> None:
+    def __init__(
+        self,
+        examples: str,
+        function: Callable[..., None],
+        shared: tuple[Shared, ...] = STANDARD,
+        *,
+        passes_on: bool = False,
+    ) -> None:
+        """`passes_on`: from its first argument on, the words are another command's, options included."""
         self._app = _app()
-        self._app.command(cls=_verb_with(shared), epilog=examples)(function)
+        settings = {"allow_interspersed_args": False} if passes_on else None
+        self._app.command(cls=_verb_with(shared), epilog=examples, context_settings=settings)(function)
 
     def build(self, entry: "Entry") -> Any:
         """The command Typer makes of the function."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from nullspend_cli import tree
+from nullspend_cli import formats, tree
 from nullspend_cli.group import Single
 from nullspend_cli.problems import Usage
 from nullspend_cli.run import Run
@@ -13,6 +13,7 @@ from nullspend_cli.topics import TOPICS
 EXAMPLES = """
 nullspend help exit-codes
 nullspend help budgets set
+nullspend help --tree
 """
 
 
@@ -22,11 +23,17 @@ def help(
         list[str] | None,
         typer.Argument(metavar="[TOPIC]", help=f"{', '.join(TOPICS)}, or a command.", show_default=False),
     ] = None,
+    all_: Annotated[bool, typer.Option("--tree", help="Every command there is, a line each.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Every command with its options, for a program.")] = False,
 ) -> None:
     """Help on a command, or on a topic. What it prints is the same as `--help` prints for a command."""
     words = topic or []
     root = run.find_root()
-    if words and words[0] in TOPICS:
+    if as_json:
+        run.out.text(formats.pretty(tree.describe(tree.find(root, words))))
+    elif all_:
+        run.out.page(tree.drawn(tree.find(root, words)))
+    elif words and words[0] in TOPICS:
         run.out.page(TOPICS[words[0]])
     elif words and not tree.exists(f"nullspend {' '.join(words)}", root):
         raise Usage(f"There is no help on {' '.join(words)!r}; topics are {', '.join(TOPICS)}.", next="nullspend help")
