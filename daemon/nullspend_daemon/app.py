@@ -43,7 +43,7 @@ from nullspend_daemon.resources.billing import routes as billing
 from nullspend_daemon.resources.budgets import routes as budgets
 from nullspend_daemon.resources.cost_events import routes as cost_events
 from nullspend_daemon.resources.customers import routes as customers
-from nullspend_daemon.resources.customers.sync import sync_forever
+from nullspend_daemon.resources.customers.sync import sync_due, sync_forever
 from nullspend_daemon.resources.health import routes as health
 from nullspend_daemon.resources.keys import routes as keys
 from nullspend_daemon.resources.margins import routes as margins
@@ -128,6 +128,7 @@ class Daemon:
 
         async def run_due() -> None:
             await background.run_due(parts.store, self.settings)
+            await sync_due(parts)
             await to_slack.finish_due()
 
         parts.run_due = run_due
