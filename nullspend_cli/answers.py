@@ -6,7 +6,6 @@ from typing import Any
 from nullspend_cli.problems import Problem
 from nullspend_cli.transport import Answer
 
-_LONGEST_WAIT_SECONDS = 10.0
 _BUSY = frozenset({502, 503, 504})
 _TOO_FAST = frozenset({"rate_limit_exceeded", "rate_limited"})
 
@@ -41,7 +40,7 @@ def is_gateways(answer: Answer) -> bool:
     return answer.status in _BUSY and not (isinstance(content, dict) and "error" in content)
 
 
-def wait_seconds(answer: Answer, attempt: int, *, repeatable: bool) -> float | None:
+def wait_seconds(answer: Answer, attempt: int, *, repeatable: bool, longest: float) -> float | None:
     """How long to wait before trying again; None when that is no use, could do harm, or takes too long."""
     if answer.status == 429:
         if not any(code.encode() in answer.body for code in _TOO_FAST):
@@ -51,7 +50,7 @@ def wait_seconds(answer: Answer, attempt: int, *, repeatable: bool) -> float | N
     wait = _retry_after(answer)
     if wait is None:
         return 0.2 * 2**attempt
-    return wait if wait <= _LONGEST_WAIT_SECONDS else None
+    return wait if wait <= longest else None
 
 
 def patience(answer: Answer) -> str:

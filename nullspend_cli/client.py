@@ -19,7 +19,10 @@ from nullspend_daemon import API_VERSION, __version__
 from nullspend_daemon.contract.ids import Kind, uuid_of
 
 PAGE_ROWS = 100
-_ATTEMPTS = 3
+_ATTEMPTS, _WAIT_SECONDS = 3, 10.0
+"""How often a busy server is asked, and how long a wait it may ask for while a person looks on."""
+_PATIENT_ATTEMPTS, _PATIENT_SECONDS = 10, 120.0
+"""The same for work that runs by itself: the hosted service's windows are a minute long."""
 
 
 class Auth(StrEnum):
@@ -44,6 +47,7 @@ class Client:
         key: str | None = None,
         waiting: Callable[[str], AbstractContextManager[Any]] = lambda _: nullcontext(),
         note: Callable[[str], None] = lambda _: None,
+        patient: bool = False,
     ) -> None:
         self.place = place
         self._trace = trace
@@ -51,6 +55,8 @@ class Client:
         self._key = key
         self._waiting = waiting
         self._note = note
+        self._attempts = _PATIENT_ATTEMPTS if patient else _ATTEMPTS
+        self._longest_wait = _PATIENT_SECONDS if patient else _WAIT_SECONDS
         self._session: str | None = None
 
     def with_key(self, key: str) -> "Client":
@@ -121,7 +127,7 @@ class Client:
     ) -> Generator[Iterator[bytes]]:
         """The body of a GET as it arrives, on a connection of its own. Raises ServerError, Unreachable, NotSignedIn."""
         target = _with_query(path, params)
-        sent = {**self._headers(auth, None), "Accept": "*/*", **(headers or {})}
+        sent = self._headers(auth, None, {"Accept": "*/*", **(headers or {})})
         url, started = self.place.origin + target, time.monotonic()
         self._trace.request("GET", url, sent, None)
         with transport.streaming(self.place.origin, target, sent, quiet_seconds, ca_file=self.place.ca_file) as reply:
@@ -130,6 +136,43 @@ class Client:
             if reply.status >= 300:
                 raise self._error(reply.answer(), auth)
             yield reply.chunks()
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        content: bytes | None,
+        auth: Auth,
+        *,
+        repeatable: bool,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request with its retries; the answer may be an error. Raises Unreachable or NotSignedIn."""
+        for attempt in range(self._attempts):
+            last = attempt + 1 == self._attempts
+            try:
+                answer = self._send(method, target, content, self._headers(auth, content, headers or {}))
+            except Unreachable as error:
+                if last or not (repeatable and error.reply_lost):
+                    raise
+                continue
+            self._apply_cookies(answer, auth)
+            wait = answers.wait_seconds(answer, attempt, repeatable=repeatable, longest=self._longest_wait)
+            if last or wait is None:
+                return answer
+            with self._waiting(f"The server asks to wait {wait:.0f} s" if wait >= 1 else "Trying again"):
+                time.sleep(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    def check(self, answer: Answer, auth: Auth) -> None:
+        """Raises ServerError or Unreachable for an answer that is no success."""
+        if answer.status >= 300:
+            raise self._error(answer, auth)
+
+    def good(self, answer: Answer, auth: Auth) -> Record:
+        """The JSON object of a success. Raises as `check` does, and Problem for what is no JSON object."""
+        self.check(answer, auth)
+        return answers.json_object(answer, self.place.origin)
 
     def _call(
         self,
@@ -141,25 +184,8 @@ class Client:
         repeatable: bool,
         headers: Mapping[str, str] | None = None,
     ) -> Record:
-        """One call with its retries. Raises ServerError, Unreachable or NotSignedIn."""
         content = None if body is None else json.dumps(body).encode()
-        for attempt in range(_ATTEMPTS):
-            last = attempt + 1 == _ATTEMPTS
-            try:
-                answer = self._send(method, target, content, {**self._headers(auth, content), **(headers or {})})
-            except Unreachable as error:
-                if last or not (repeatable and error.reply_lost):
-                    raise
-                continue
-            self._apply_cookies(answer, auth)
-            if answer.status < 300:
-                return answers.json_object(answer, self.place.origin)
-            wait = answers.wait_seconds(answer, attempt, repeatable=repeatable)
-            if last or wait is None:
-                raise self._error(answer, auth)
-            with self._waiting(f"The server asks to wait {wait:.0f} s" if wait >= 1 else "Trying again"):
-                time.sleep(wait)
-        raise AssertionError("the last attempt returns or raises")
+        return self.good(self.request(method, target, content, auth, repeatable=repeatable, headers=headers), auth)
 
     def _send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         url = self.place.origin + target
@@ -181,7 +207,7 @@ class Client:
     def _unreachable_next(self) -> str:
         return "nullspend daemon status" if self.place.daemon else "nullspend doctor"
 
-    def _headers(self, auth: Auth, body: bytes | None) -> dict[str, str]:
+    def _headers(self, auth: Auth, body: bytes | None, given: Mapping[str, str] | None = None) -> dict[str, str]:
         headers = {
             "Accept": "application/json",
             "User-Agent": f"nullspend-cli/{__version__}",
@@ -190,7 +216,8 @@ class Client:
         }
         if body is not None:
             headers["Content-Type"] = "application/json"
-        return headers
+        own = {name.lower() for name in given or ()}
+        return {**{name: value for name, value in headers.items() if name.lower() not in own}, **(given or {})}
 
     def _credential(self, auth: Auth) -> dict[str, str]:
         """The header that signs in. Raises NotSignedIn when the place has nothing that fits."""

@@ -55,6 +55,20 @@ def load(server: str, kind: str) -> str | None:
     return _read_file().get(name) or _from_keyring(name)
 
 
+def check_file() -> None:
+    """Raises Problem when the file is there and is damaged or can be read by others."""
+    _read_file()
+
+
+def keyring_works() -> bool:
+    """Whether a keyring keeps a secret and gives it back; nothing stays in it."""
+    probe = slot("doctor", "probe")
+    try:
+        return _keyring_keeps(probe, os.urandom(8).hex())
+    finally:
+        _drop_from_keyring(probe)
+
+
 def forget(server: str, kind: str) -> None:
     """Removes the secret wherever it is."""
     name = slot(server, kind)

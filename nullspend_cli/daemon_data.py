@@ -15,7 +15,8 @@ DATABASE = "nullspend.db"
 APPLICATION_ID = int.from_bytes(b"NSPL")
 """What the daemon stamps its database files with."""
 _WITH_DATABASE = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
-_ALL = (*_WITH_DATABASE, "daemon.json", "secret.key", "default-key")
+_PUSHED = "pushed.json"
+_ALL = (*_WITH_DATABASE, "daemon.json", "secret.key", "default-key", _PUSHED)
 _NAMED = 20
 
 
@@ -104,8 +105,9 @@ def remove_files(folder: Path) -> list[str]:
 
 
 def remove_copies(folder: Path) -> list[str]:
-    """Deletes the databases that were set aside before a restore or an upgrade: they hold the same data."""
-    return _unlink(folder.glob("nullspend.before-*"))
+    """Deletes what is about the data that is gone: databases set aside before a restore or an upgrade, and the record
+    of what was pushed."""
+    return _unlink([*folder.glob("nullspend.before-*"), folder / _PUSHED])
 
 
 def _unlink(paths: Iterable[Path]) -> list[str]:

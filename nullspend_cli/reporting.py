@@ -52,7 +52,7 @@ def report_lines(client: Client, lines: Iterable[str], progress: Callable[[str],
     events = _parsed(lines, totals)
     while batch := list(itertools.islice(events, BATCH)):
         try:
-            _send(client, batch, totals)
+            send(client, batch, totals)
         except Problem as problem:
             problem.lines = (
                 *problem.lines,
@@ -85,7 +85,7 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
 
 
-def _send(client: Client, batch: Sequence[Line], totals: Totals) -> None:
+def send(client: Client, batch: Sequence[Line], totals: Totals) -> None:
     """One batch, again without the lines the server names, until it is taken or nothing is left of it."""
     while batch:
         try:
@@ -115,7 +115,7 @@ def _without_refused(client: Client, batch: Sequence[Line], error: ServerError, 
         totals.refused[batch[0].number] = error.message
         return []
     middle = len(batch) // 2
-    _send(client, batch[:middle], totals)
+    send(client, batch[:middle], totals)
     return batch[middle:]
 
 

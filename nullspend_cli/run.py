@@ -74,7 +74,9 @@ class State:
     def client_with(self, key: str | None) -> "Client":
         return self.client_at(self.place, key)
 
-    def client_at(self, place: "Place", key: str | None = None, *, silent: bool = False) -> "Client":
+    def client_at(
+        self, place: "Place", key: str | None = None, *, silent: bool = False, patient: bool = False
+    ) -> "Client":
         from nullspend_cli.client import Client
         from nullspend_cli.trace import Trace
 
@@ -85,6 +87,7 @@ class State:
             key=place.saved_key(key) if key else None,
             **({} if silent else {"waiting": self.terminal.waiting}),
             note=self.out.note,
+            patient=patient,
         )
 
     def connect(self) -> "Client":

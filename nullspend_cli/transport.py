@@ -89,6 +89,14 @@ class _Connection:
         if self._http.sock is not None:
             self._http.sock.settimeout(self._seconds)
 
+    @property
+    def certificate_ends(self) -> float:
+        """When the certificate of the server at the other end runs out."""
+        socket = self._http.sock
+        if not isinstance(socket, ssl.SSLSocket):
+            raise HTTPException("there is no certificate")
+        return float(ssl.cert_time_to_seconds(str((socket.getpeercert() or {}).get("notAfter"))))
+
     def start(self, target: str, headers: Mapping[str, str], quiet_seconds: float) -> HTTPResponse:
         """A GET up to the head of its reply. Raises OSError or HTTPException when it breaks."""
         self._http.request("GET", self._prefix + target, headers=dict(headers))
@@ -151,6 +159,19 @@ def _proxy(scheme: str, netloc: str) -> tuple[str, int] | None:
         return None
     parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
     return (parts.hostname, parts.port or 8080) if parts.hostname else None
+
+
+def certificate_ends(origin: str, ca_file: str | None) -> float:
+    """When the certificate of an https server runs out, in seconds of the epoch. Raises Unreachable, also when the
+    certificate is not trusted."""
+    connection = _Connection(origin, ca_file)
+    try:
+        connection.connect()
+        return connection.certificate_ends
+    except (OSError, HTTPException) as error:
+        raise _no_reply(origin, error, lost=False) from None
+    finally:
+        connection.close()
 
 
 _connections: dict[tuple[str, str | None], _Connection] = {}

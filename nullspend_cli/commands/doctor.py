@@ -1,0 +1,39 @@
+"""What is wrong here, and what mends it."""
+
+from nullspend_cli import doctor as checks
+from nullspend_cli.group import Single
+from nullspend_cli.output import Empty
+from nullspend_cli.render import Cell
+from nullspend_cli.run import Run
+from nullspend_cli.tables import column
+
+EXAMPLES = """
+nullspend doctor
+nullspend doctor --context production
+nullspend doctor --jq '.[] | select(.status != "ok")'
+"""
+_STYLES = {checks.OK: "green", checks.WARN: "yellow", checks.FAIL: "red"}
+COLUMNS = (
+    column("status", "", lambda status: Cell(str(status), _STYLES[str(status)])),
+    column("check"),
+    column("finding"),
+)
+
+
+def doctor(run: Run) -> None:
+    """Look at everything that can go wrong: this machine, the local daemon, the chosen server.
+
+    Each finding is ok, warn or fail; below them stands what mends those that are not ok. Exits 1 when one has failed.
+    """
+    with run.out.terminal.waiting("Looking"):
+        found = list(checks.look(run.state))
+    run.out.table(found, COLUMNS, empty=Empty(""), id_field="check")
+    steps = [(finding["next"], finding["check"]) for finding in found if finding["next"] and finding["status"] != "ok"]
+    if steps and run.out.mode == "table":
+        run.out.steps(steps)
+    failed = checks.verdict(found)
+    if failed:
+        raise failed
+
+
+command = Single(EXAMPLES, doctor)
