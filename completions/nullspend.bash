@@ -88,6 +88,10 @@ _nullspend() {
             " users") at="users" ;;
             "users list") at="users list" ;;
             "users create") at="users create" ;;
+            " push") at="push" ;;
+            " api") at="api" ;;
+            " open") at="open" ;;
+            " doctor") at="doctor" ;;
             " auth") at="auth" ;;
             "auth login") at="auth login" ;;
             "auth logout") at="auth logout" ;;
@@ -741,6 +745,42 @@ _nullspend() {
         "users create -c") values="" live=context ;;
         "users create --as") values="" live=user ;;
         "users create --color") values="auto always never" live= ;;
+        "push --to") values="" live=context ;;
+        "push --since") values="" live= ;;
+        "push --fields") values="" live= ;;
+        "push --jq") values="" live= ;;
+        "push --format") values="table json jsonl csv ids" live= ;;
+        "push --context") values="" live=context ;;
+        "push -c") values="" live=context ;;
+        "push --as") values="" live=user ;;
+        "push --color") values="auto always never" live= ;;
+        "api -f") values="" live= ;;
+        "api --raw-field") values="" live= ;;
+        "api -F") values="" live= ;;
+        "api --field") values="" live= ;;
+        "api --input") values="" live= ;;
+        "api -H") values="" live= ;;
+        "api --header") values="" live= ;;
+        "api --auth") values="key session admin none" live= ;;
+        "api --jq") values="" live= ;;
+        "api --context") values="" live=context ;;
+        "api -c") values="" live=context ;;
+        "api --as") values="" live=user ;;
+        "api --color") values="auto always never" live= ;;
+        "open --fields") values="" live= ;;
+        "open --jq") values="" live= ;;
+        "open --format") values="table json jsonl csv ids" live= ;;
+        "open --context") values="" live=context ;;
+        "open -c") values="" live=context ;;
+        "open --as") values="" live=user ;;
+        "open --color") values="auto always never" live= ;;
+        "doctor --fields") values="" live= ;;
+        "doctor --jq") values="" live= ;;
+        "doctor --format") values="table json jsonl csv ids" live= ;;
+        "doctor --context") values="" live=context ;;
+        "doctor -c") values="" live=context ;;
+        "doctor --as") values="" live=user ;;
+        "doctor --color") values="auto always never" live= ;;
         "auth login --server") values="" live= ;;
         "auth login --ca-file") values="" live= ;;
         "auth login --fields") values="" live= ;;
@@ -846,7 +886,7 @@ _nullspend() {
         return
     fi
     case "$at" in
-        "") words="quickstart help version completion keys budgets events policy orgs members invites audit tools billing customers margins daemon clock users auth contexts config --version -V --context -c --as --color --verbose -v -h --help" ;;
+        "") words="quickstart help version completion keys budgets events policy orgs members invites audit tools billing customers margins daemon clock users push api open doctor auth contexts config --version -V --context -c --as --color --verbose -v -h --help" ;;
         "quickstart") words="--json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "help") words="--tree --json -h --help" ;;
         "version") words="--json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
@@ -932,6 +972,10 @@ _nullspend() {
         "users") words="list create -h --help" ;;
         "users list") words="--limit --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "users create") words="--name --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
+        "push") words="--to --since --dry-run --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
+        "api") words="-f --raw-field -F --field --input -H --header --paginate -i --include --auth --jq --context -c --as --color --verbose -v -h --help" ;;
+        "open") words="--print --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
+        "doctor") words="--json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "auth") words="login logout status -h --help" ;;
         "auth login") words="--server --key --session --ca-file --insecure-http --use --no-use --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "auth logout") words="--key --session --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
