@@ -39,6 +39,9 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--loop-max-calls", type=int, default=0, metavar="N", help="deny the N-th same call in 60 s")
     flags.add_argument("--capture-bodies", action="store_true", help="keep the bodies of proxied calls")
     flags.add_argument("--body-retention", type=int, default=7, metavar="DAYS", help="how long bodies are kept")
+    flags.add_argument(
+        "--delivery-retention", type=int, default=7, metavar="DAYS", help="delete older webhook deliveries"
+    )
     flags.add_argument("--json", action="store_true", help="print one JSON object when ready")
     flags.add_argument("--version", action="version", version=__version__)
     return flags
@@ -76,6 +79,8 @@ def settings_of(given: argparse.Namespace) -> Settings:
     if given.retention is not None and given.retention < 1:
         raise StartupError(f"--retention {given.retention} keeps nothing; choose 1 day or more.")
     _check_proxy(given)
+    if given.delivery_retention < 1:
+        raise StartupError(f"--delivery-retention {given.delivery_retention} keeps nothing; choose 1 day or more.")
     return Settings(
         data_dir=(given.data_dir or _default_data_dir()).expanduser().absolute(),
         config_dir=_default_config_dir(),
@@ -94,6 +99,7 @@ def settings_of(given: argparse.Namespace) -> Settings:
         loop_max_calls=given.loop_max_calls,
         capture_bodies=given.capture_bodies,
         body_retention_days=given.body_retention,
+        delivery_retention_days=given.delivery_retention,
         environment=dict(os.environ),
     )
 

@@ -16,6 +16,7 @@ from aiohttp import web
 from nullspend_daemon import API_VERSION, __version__, background
 from nullspend_daemon.contract.clock import Clock, SystemClock, TestClock, to_iso
 from nullspend_daemon.delivery.addresses import Reach
+from nullspend_daemon.delivery.courier import Courier
 from nullspend_daemon.delivery.outgoing import Outgoing
 from nullspend_daemon.errors import StartupError
 from nullspend_daemon.http.auth import SESSION_COOKIE, Authenticator, CookieSigner, Keys
@@ -53,6 +54,7 @@ from nullspend_daemon.resources.session import routes as session
 from nullspend_daemon.resources.slack import routes as slack
 from nullspend_daemon.resources.slack.sender import Sender
 from nullspend_daemon.resources.tool_costs import routes as tool_costs
+from nullspend_daemon.resources.webhooks import routes as webhooks
 from nullspend_daemon.settings import Settings
 from nullspend_daemon.store import identity, outbox
 from nullspend_daemon.store.database import Database
@@ -72,6 +74,7 @@ ROUTES: list[Route] = [
     *cost_events.ROUTES,
     *actions.ROUTES,
     *slack.ROUTES,
+    *webhooks.ROUTES,
     *orgs.ROUTES,
     *audit.ROUTES,
     *tool_costs.ROUTES,
@@ -130,6 +133,7 @@ class Daemon:
             await background.run_due(parts.store, self.settings)
             await sync_due(parts)
             await to_slack.finish_due()
+            await parts.courier.settle()
 
         parts.run_due = run_due
         runner = Runner(self._application(parts, proxy), shutdown_timeout=GRACE_SECONDS)
@@ -143,6 +147,7 @@ class Daemon:
             self.url = await _listen(runner, self.settings)
             parts.publish_owner(owner)
             working.append(asyncio.create_task(background.keep_prices(parts.catalogue)))
+            working.append(asyncio.create_task(parts.courier.run()))
             self._catch_signals()
             self.on_ready(self._readiness())
             await self._ending.wait()
@@ -151,6 +156,7 @@ class Daemon:
                 task.cancel()
             # Together: no new calls come in while the live ones finish; what is left of them in the end is cut off.
             await asyncio.gather(runner.cleanup(), proxy.end(GRACE_SECONDS - 1))
+            await parts.courier.close()
             await parts.outgoing.close()
 
     def _assemble(self, database: Database, catalogue: Catalogue, clock: Clock, secret: bytes) -> Parts:
@@ -158,6 +164,7 @@ class Daemon:
         keys = Keys(store, clock)
         database.on(identity.TOPIC, keys.forget)
         admin_token = secrets.token_hex(32)
+        outgoing = Outgoing(self._reach)
         return Parts(
             settings=self.settings,
             clock=clock,
@@ -172,7 +179,8 @@ class Daemon:
             url=lambda: self.url,
             ending=self._ending,
             staged=Bell(database, outbox.TOPIC),
-            outgoing=Outgoing(self._reach),
+            outgoing=outgoing,
+            courier=Courier(database, store, outgoing, clock),
             run_due=lambda: background.run_due(store, self.settings),
             routes=ROUTES,
             publish_owner=lambda current: datadir.write_state(

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 
 from nullspend_daemon.approvals import expiry
+from nullspend_daemon.delivery.queue import prune
 from nullspend_daemon.errors import ServiceUnavailable
 from nullspend_daemon.http.store import Store
 from nullspend_daemon.ledger import bodies, budgets, holds
@@ -13,7 +14,7 @@ from nullspend_daemon.ledger.retention import drop_old_events
 from nullspend_daemon.payments import simulator
 from nullspend_daemon.pricing.catalogue import Catalogue
 from nullspend_daemon.settings import Settings
-from nullspend_daemon.store import idempotency
+from nullspend_daemon.store import idempotency, outbox
 from nullspend_daemon.store.transaction import Tx
 
 log = logging.getLogger(__name__)
@@ -29,12 +30,6 @@ def drop_ended_sessions(tx: Tx) -> int:
     return tx.changed("DELETE FROM sessions WHERE expires_at <= ?", (tx.now_ms,))
 
 
-def cut_outbox(tx: Tx) -> int:
-    """Keep the newest events of the log; returns how many went."""
-    newest = tx.value("SELECT max(seq) FROM outbox") or 0
-    return tx.changed("DELETE FROM outbox WHERE seq <= ?", (newest - KEEP_OUTBOX_ROWS,))
-
-
 def tasks(settings: Settings) -> tuple[Task, ...]:
     """What must be brought up to date. Each task does a slice in one transaction and returns how much it did."""
     due: list[Task] = [
@@ -43,7 +38,8 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
         expiry.expire_due,
         drop_ended_sessions,
         idempotency.drop_lapsed,
-        cut_outbox,
+        lambda tx: prune(tx, settings.delivery_retention_days * DAY_MS),
+        lambda tx: outbox.cut(tx, KEEP_OUTBOX_ROWS),
         simulator.advance_due,
         simulator.drop_old_sessions,
     ]

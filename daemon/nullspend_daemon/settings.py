@@ -36,6 +36,8 @@ class Settings:
     """The repetition at which a call counts as a loop; 0 is never."""
     capture_bodies: bool = False
     body_retention_days: int = 7
+    delivery_retention_days: int = 7
+    """How long webhook deliveries that are over are kept, and with them their events, for `webhooks resend`."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @property

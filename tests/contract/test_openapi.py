@@ -23,6 +23,7 @@ from tests.machine import Daemon, Machine, start_daemon
 
 EXAMPLES = 60 if os.environ.get("NULLSPEND_FULL") == "1" else 12
 ENDS_THE_DAEMON = {("POST", "/_local/stop"), ("POST", "/_local/reset"), ("POST", "/_local/clock")}
+WEBHOOK = {"url": "http://127.0.0.1:9/nobody-listens", "eventTypes": ["test.ping"]}
 NEVER_ENDS = {("GET", "/_local/events")}
 EVENT = {"provider": "p", "model": "m", "inputTokens": 1, "outputTokens": 1, "costMicrodollars": 1}
 CHECKS = [not_a_server_error, response_schema_conformance, status_code_conformance, content_type_conformance]
@@ -82,9 +83,19 @@ class Ground:
             return {"id": self.daemon.call("POST", "/api/budgets", body).json["id"]}
         if path.startswith("/api/actions/"):
             return {"id": self.action_id(path)}
+        if path.startswith("/api/webhooks/"):
+            return {"id": self.daemon.call("POST", "/api/webhooks", WEBHOOK).json["data"]["id"]}
+        if path.startswith("/_local/deliveries/"):
+            return {"id": self.delivery_id()}
         if path.startswith("/api/cost-events/{id}"):
             return {"id": self.daemon.call("POST", "/api/cost-events", EVENT, auth="key").json["data"]["id"]}
         return {}
+
+    def delivery_id(self) -> str:
+        """A new delivery, to an endpoint where nobody listens."""
+        webhook = self.daemon.call("POST", "/api/webhooks", WEBHOOK).json["data"]["id"]
+        self.daemon.call("POST", "/_local/trigger", {"type": "test.ping"}, auth="admin")
+        return self.daemon.call("GET", f"/api/webhooks/{webhook}/deliveries").json["data"][0]["id"]
 
     def action_id(self, path: str) -> str:
         """A new action, decided where the path wants a result."""
@@ -132,7 +143,9 @@ class Ground:
             body["webhookUrl"] = "https://hooks.slack.com/services/T/B/x"
         if path == "/_local/sessions":
             return {"userId": self.daemon.state["owner"]["userId"]}
-        if path == "/_local/plan":
+        if path == "/api/webhooks":
+            body["url"] = WEBHOOK["url"]
+        if path in ("/_local/plan", "/_local/trigger"):
             body.pop("orgId", None)
         if path == "/_local/backup":
             return {"path": str(self.daemon.data / os.urandom(8).hex())}

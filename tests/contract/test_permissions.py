@@ -41,6 +41,14 @@ GET    /api/cost-events/attribution?groupBy=team      401 401 401 401 401 200 20
 GET    /api/cost-events/attribution/x?groupBy=team    401 401 401 401 401 200 200 200 200 200 401
 GET    /api/cost-events/tag-keys          401 401     401 401   401    200    200   200   200      200   401
 GET    /api/cost-events/export            401 401     401 401   401    200    200   200   200      200   401
+GET    /api/webhooks                      401 401     401 401   401    200    200   200   200      200   401
+POST   /api/webhooks                      401 401     401 401   401    403    403   201   201      201   401
+PATCH  /api/webhooks/{webhook}            401 401     401 401   401    403    403   200   200      404   401
+DELETE /api/webhooks/{webhook}            401 401     401 401   401    403    403   200   200      404   401
+POST   /api/webhooks/{webhook}/test       401 401     401 401   401    403    403   200   200      404   401
+POST   /api/webhooks/{webhook}/rotate-secret   401 401 401 401 401 403 403 200 200 404 401
+GET    /api/webhooks/{webhook}/deliveries 401 401     401 401   401    200    200   200   200      404   401
+POST   /_local/trigger                    401 401     401 401   401    401    401   401   401      401   201
 GET    /api/actions                       401 401     401 401   401    200    200   200   200      200   401
 POST   /api/actions                       401 401     401 201   201    401    401   401   401      401   401
 GET    /api/actions/{action}              401 401     401 200   404    200    200   200   200      404   401
@@ -58,6 +66,7 @@ POST   /_local/check                      401 401     401 401   401    401    40
 CODES = {401: "authentication_required", 403: "forbidden", 404: "not_found"}
 EVENT = {"provider": "p", "model": "m", "inputTokens": 1, "outputTokens": 1, "costMicrodollars": 1}
 ACTION = {"agentId": "a", "actionType": "http_post", "payload": {}}
+WEBHOOK = {"url": "http://127.0.0.1:9/nobody-listens"}
 BODIES: dict[str, Any] = {
     "POST /api/keys": {"name": "made"},
     "PATCH /api/keys/{key}": {"name": "renamed"},
@@ -65,6 +74,9 @@ BODIES: dict[str, Any] = {
     "POST /api/cost-events": EVENT,
     "POST /api/cost-events/batch": {"events": [EVENT]},
     "POST /api/actions": ACTION,
+    "POST /api/webhooks": WEBHOOK,
+    "PATCH /api/webhooks/{webhook}": {"description": "changed"},
+    "POST /_local/trigger": {"type": "test.ping"},
     "POST /api/actions/{approved}/result": {"status": "executing"},
     "POST /api/slack/config": {"webhookUrl": "https://hooks.slack.com/services/T/B/x"},
     "POST /_local/check": {},
@@ -99,6 +111,8 @@ class People:
         if noun == "budget":
             body = {"entityType": "customer", "entityId": "acme", "maxBudgetMicrodollars": 5}
             return str(self.call("owner", "POST", "/api/budgets", body).json["id"])
+        if noun == "webhook":
+            return str(self.call("owner", "POST", "/api/webhooks", WEBHOOK).json["data"]["id"])
         if noun in ("action", "approved"):
             made = str(self.call("key", "POST", "/api/actions", ACTION).json["id"])
             if noun == "approved":
@@ -145,7 +159,7 @@ def test_each_caller_gets_what_the_matrix_says(people: People, method: str, path
         body = {"orgId": people.org_id}
     if (method, path) in (("POST", "/api/slack/test"), ("DELETE", "/api/slack/config")) and status in (200, 502):
         people.call(actor, "POST", "/api/slack/config", BODIES["POST /api/slack/config"])
-    for noun in ("key", "budget", "event", "action", "approved"):
+    for noun in ("key", "budget", "event", "action", "approved", "webhook"):
         if f"{{{noun}}}" in path:
             path = path.replace(f"{{{noun}}}", people.made(noun))
     reply = people.call(actor, method, path, body)

@@ -97,3 +97,10 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
     "action.expired": (*_ACTION, "expired_at"),
     "test.ping": ("message",),
 }
+
+
+def check_type(name: str) -> str:
+    """The name of an event type. Raises ValueError naming all there are."""
+    if name not in CATALOGUE:
+        raise ValueError(f"There is no event type {name!r}; there are: {', '.join(CATALOGUE)}")
+    return name

@@ -16,6 +16,16 @@ def sign(secrets: Sequence[str], timestamp: int, body: bytes) -> str:
     return ",".join([f"t={timestamp}", *(f"v1={_hex(secret, timestamp, body)}" for secret in secrets)])
 
 
+def headers(secrets: Sequence[str], event_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """The headers a delivery carries besides its User-Agent. `timestamp` in unix seconds, the newest secret first."""
+    return {
+        "Content-Type": "application/json",
+        "X-NullSpend-Signature": sign(secrets, timestamp, body),
+        "X-NullSpend-Webhook-Id": event_id,
+        "X-NullSpend-Webhook-Timestamp": str(timestamp),
+    }
+
+
 def parse(header: str) -> tuple[int, list[str]]:
     """The timestamp and the signatures of a header value. Raises ValueError when a part is missing or malformed."""
     pairs = [part.strip().partition("=") for part in header.split(",")]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -44,6 +45,18 @@ class Outgoing:
         self._reach = reach
         self._resolver = _CheckedResolver(reach)
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def reach(self) -> Reach:
+        """How far messages may go; the rule of registering a URL as well."""
+        return self._reach()
+
+    def leads_here(self, url: str) -> bool:
+        """Whether something that was sent to `url`, which was judged safe, has gone to this machine."""
+        address = literal_in(url)
+        if address is not None:
+            return address.is_loopback
+        return (urlsplit(url).hostname or "") in self._resolver.names_of_here
 
     async def post(
         self,
@@ -135,6 +148,8 @@ class _CheckedResolver(AbstractResolver):
     def __init__(self, reach: Callable[[], Reach]) -> None:
         self._reach = reach
         self._asking: dict[tuple[str, int], asyncio.Future[list[str]]] = {}
+        self.names_of_here: set[str] = set()
+        """Names that led to this machine at least once."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -144,6 +159,8 @@ class _CheckedResolver(AbstractResolver):
         reach = self._reach()
         for address in found:
             check_address(ip_address(address), port, reach)
+            if ip_address(address).is_loopback:
+                self.names_of_here.add(host)
         return [_result(host, address, port) for address in found]
 
     async def close(self) -> None:

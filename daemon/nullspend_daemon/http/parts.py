@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from nullspend_daemon.contract.clock import Clock
+from nullspend_daemon.delivery.courier import Courier
 from nullspend_daemon.delivery.outgoing import Outgoing
 from nullspend_daemon.http.auth import CookieSigner, Keys
 from nullspend_daemon.http.bell import Bell
@@ -41,6 +42,8 @@ class Parts:
     """Rings when events have been staged in the outbox."""
     outgoing: Outgoing
     """Sends to addresses that other people chose."""
+    courier: Courier
+    """Delivers webhooks."""
     run_due: Callable[[], Awaitable[None]]
     """Do everything that is due by now."""
     routes: Sequence[Route]

@@ -1,5 +1,6 @@
 """/_local/info, clock, plan, reset, backup, stop: the daemon itself."""
 
+import asyncio
 import os
 import sqlite3
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import Any
 
 from nullspend_daemon import API_VERSION, __version__
 from nullspend_daemon.contract.clock import TestClock, to_iso
+from nullspend_daemon.delivery import queue
 from nullspend_daemon.errors import Conflict, NotFound, ServiceUnavailable, ValidationFailed
 from nullspend_daemon.http.auth import bears_token
+from nullspend_daemon.http.parts import Parts
 from nullspend_daemon.http.route import Call, Record
 from nullspend_daemon.ledger.check import find_differences, repair
 from nullspend_daemon.local.bootstrap import Owner, ensure_owner, keep_default_key
@@ -55,8 +58,7 @@ def _size(path: Path) -> int:
 
 def _counts(tx: Tx) -> dict[str, int]:
     counts = {name: tx.value(f"SELECT count(*) FROM {table}") for name, table in _COUNTED.items()}
-    # No webhook endpoint can be registered in this version, so nothing ever waits for delivery.
-    return counts | {"pendingDeliveries": 0}
+    return counts | {"pendingDeliveries": tx.value("SELECT count(*) FROM webhook_deliveries WHERE due_at IS NOT NULL")}
 
 
 async def get_clock(call: Call[None, None]) -> Record:
@@ -72,10 +74,32 @@ async def move_clock(call: Call[MoveClock, None]) -> Record:
         raise ValidationFailed.at(["setTo"], "The clock only moves forward")
     if clock.now_ms() + step > _LAST_MOMENT_MS:
         raise ValidationFailed.at(["advanceMs" if body.set_to is None else "setTo"], "Must stay before the year 9000")
-    clock.advance(step)
-    await call.parts.store.write(lambda tx: keep_offset(tx, clock.offset_ms))
-    await call.parts.run_due()
+    async with call.parts.keep(_one_move):
+        await _advance(call.parts, clock, clock.now_ms() + step)
     return {"now": to_iso(clock.now_ms())}
+
+
+def _one_move() -> asyncio.Lock:
+    """Moves of the clock happen one after the other."""
+    return asyncio.Lock()
+
+
+async def _advance(parts: Parts, clock: TestClock, target: int) -> None:
+    """Move to `target`, by way of every moment before it at which a webhook is to be tried again."""
+    while (moment := await parts.store.read(queue.earliest)) is not None and moment < target:
+        await _advance_to(parts, clock, min(target, max(moment, clock.now_ms() + _SMALLEST_STEP_MS)))
+        await parts.courier.settle()
+    await _advance_to(parts, clock, target)
+    await parts.run_due()
+
+
+async def _advance_to(parts: Parts, clock: TestClock, moment: int) -> None:
+    clock.advance(max(0, moment - clock.now_ms()))
+    await parts.store.write(lambda tx: keep_offset(tx, clock.offset_ms))
+
+
+_SMALLEST_STEP_MS = queue.ON_TIME_MS // 2
+"""Deliveries that are due close to each other are tried in one go."""
 
 
 _LAST_MOMENT_MS = 221_845_392_000_000  # 9000-01-01: calendar arithmetic still has room after it
@@ -100,15 +124,21 @@ def _test_clock(call: Call[Any, Any]) -> TestClock:
 def set_plan(tx: Tx, call: Call[SetPlan, None]) -> Record:
     """Set an organization's subscription, as a checkout would have; a null tier removes it."""
     body = call.body
-    org_id = body.org_id or tx.value(
-        "SELECT o.id FROM orgs o JOIN meta m ON m.name = 'owner' AND m.value = o.created_by WHERE o.is_personal = 1"
-    )
-    if tx.one("SELECT 1 FROM orgs WHERE id = ?", (org_id,)) is None:
-        raise NotFound("There is no such organization.")
+    org_id = org_or_owners(tx, body.org_id)
     if body.tier is None:
         tx.execute("DELETE FROM subscriptions WHERE org_id = ?", (org_id,))
         return {"data": None}
     return {"data": subscriptions.record(simulator.grant(tx, org_id, body.tier, body.status))}
+
+
+def org_or_owners(tx: Tx, given: str | None) -> str:
+    """The organization that was named, else the owner's own. Raises NotFound."""
+    org_id = given or tx.value(
+        "SELECT o.id FROM orgs o JOIN meta m ON m.name = 'owner' AND m.value = o.created_by WHERE o.is_personal = 1"
+    )
+    if tx.one("SELECT 1 FROM orgs WHERE id = ?", (org_id,)) is None:
+        raise NotFound("There is no such organization.")
+    return str(org_id)
 
 
 async def reset(call: Call[Reset, None]) -> Record:

@@ -7,13 +7,13 @@ heard nothing yet knows where it stands all the same.
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
 from nullspend_daemon import API_VERSION
 from nullspend_daemon.contract import envelope
-from nullspend_daemon.contract.events import CATALOGUE
+from nullspend_daemon.contract.events import check_type
 from nullspend_daemon.contract.money import MAX_MICRODOLLARS
 from nullspend_daemon.errors import ValidationFailed
 from nullspend_daemon.http.route import ADMIN, Call, Route
@@ -28,11 +28,7 @@ SLICE = 200
 
 
 def _types(text: str) -> list[str]:
-    types = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in types if name not in CATALOGUE]
-    if unknown:
-        raise ValueError(f"There is no event type {unknown[0]}; there are: {', '.join(CATALOGUE)}")
-    return types
+    return [check_type(name.strip()) for name in text.split(",") if name.strip()]
 
 
 Number = Annotated[int, whole_text(0, MAX_MICRODOLLARS)]
@@ -49,6 +45,8 @@ class Listen(Query):
     types: Types | None = None
     org_id: OrgId | None = None
     """Only the events of one organization."""
+    resent: Literal["true", "false"] = "false"
+    """Whether events that are sent once more on request are wanted as well."""
 
 
 class Envelope(Wire):
@@ -115,7 +113,7 @@ def _wanted(tx: Tx, call: ListenCall) -> int | None:
 def _after(tx: Tx, after: int, query: Listen) -> tuple[int, list[Row]]:
     """The number up to which the log has been looked at, and the wanted events after the given one."""
     newest = int(tx.value("SELECT max(seq) FROM outbox") or 0)
-    conditions, params = "", list[Any]()
+    conditions, params = "" if query.resent == "true" else " AND resent = 0", list[Any]()
     if query.types is not None:
         conditions += f" AND type IN ({', '.join('?' * len(query.types))})"
         params += query.types

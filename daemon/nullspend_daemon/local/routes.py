@@ -2,7 +2,7 @@
 
 from nullspend_daemon.http.openapi import get_document
 from nullspend_daemon.http.route import ADMIN, PUBLIC, Route
-from nullspend_daemon.local import billing, control, live, people, prices
+from nullspend_daemon.local import billing, control, live, people, prices, webhooks
 from nullspend_daemon.local.models import (
     AnyObject,
     BackedUp,
@@ -25,6 +25,7 @@ ROUTES = [
     *billing.ROUTES,
     *prices.ROUTES,
     *live.ROUTES,
+    *webhooks.ROUTES,
     Route(method="GET", path="/_local/clock", auth=ADMIN, reply=Now, runs=control.get_clock, errors=("conflict",)),
     Route(
         method="POST",

@@ -10,6 +10,7 @@ from nullspend_daemon.store.migrations import (
     m004_teams_tools_billing_customers,
     m005_analytics,
     m006_explanations,
+    m007_webhooks,
 )
 
 _STEPS = (
@@ -19,6 +20,7 @@ _STEPS = (
     m004_teams_tools_billing_customers,
     m005_analytics,
     m006_explanations,
+    m007_webhooks,
 )
 
 MIGRATIONS: dict[str, str] = {step.__name__.rpartition(".")[2]: step.SQL for step in _STEPS}
