@@ -55,17 +55,25 @@ def through_jq(program: str, value: Any) -> str:
     return "".join(visible(result) + "\n" if isinstance(result, str) else line(result) for result in results)
 
 
-def csv_text(columns: Sequence[Column], rows: Iterable[Row]) -> str:
+def csv_text(columns: Sequence[Column], rows: Iterable[Row], *, header: bool = True) -> str:
     """A header of field names and one line a row: raw values, nested ones as JSON, formulas defused."""
+    return csv_lines(
+        [
+            *([[column.field for column in columns]] if header else []),
+            *([csv_cell(column.raw(row)) for column in columns] for row in rows),
+        ]
+    )
+
+
+def csv_lines(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows of cells, each a line."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([column.field for column in columns])
-    for row in rows:
-        writer.writerow([_csv_cell(column.raw(row)) for column in columns])
+    csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()
 
 
-def _csv_cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """A value as csv holds it: nothing that a spreadsheet would run or a terminal would obey."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -32,6 +32,8 @@ OUTPUT = (
     Shared("format", ("--format",), "How to print.", "|".join(FORMATS), FORMATS, section=_OUTPUT),
     Shared("quiet", ("--quiet", "-q"), "Only ids, one a line.", section=_OUTPUT),
 )
+_SOURCES = ("proxy", "api", "mcp", "sdk")
+_SAID = ("skipped", "approved", "denied")
 _COLORS = ("auto", "always", "never")
 GLOBAL = (
     Shared("context", ("--context", "-c"), "The server to talk to.", "NAME", section=_GLOBAL),
@@ -91,6 +93,31 @@ DATA_DIR = Shared(
     "data_dir", ("--data-dir",), "Where the data is; NULLSPEND_DATA_DIR, else the platform's place.", "DIR"
 )
 READY_JSON = Shared("json", ("--json",), "Print the ready line as JSON: url, pid, dataDir, version.", section=_OUTPUT)
+
+_FILTERS = "Filters"
+FILTERS = (
+    Shared("key", ("--key",), "Of one key, by name or id.", "KEY", section=_FILTERS),
+    Shared("provider", ("--provider",), "Of one provider.", "TEXT", section=_FILTERS),
+    Shared("model", ("--model",), "Of one model.", "TEXT", section=_FILTERS),
+    Shared("customer", ("--customer",), "For one customer.", "ID", section=_FILTERS),
+    Shared("tag", ("--tag",), "With a tag; repeatable.", "K=V", multiple=True, section=_FILTERS),
+    Shared("session", ("--session",), "Of one session.", "ID", section=_FILTERS),
+    Shared("trace", ("--trace",), "Of one trace.", "ID", section=_FILTERS),
+    Shared("source", ("--source",), "Where it was recorded.", "|".join(_SOURCES), _SOURCES, section=_FILTERS),
+    Shared("budget_status", ("--budget-status",), "What the budgets said.", "|".join(_SAID), _SAID, section=_FILTERS),
+    Shared("since", ("--since",), "Not older than this: 2h, 7d, 2026-04-01.", "TIME", section=_FILTERS),
+    Shared("until", ("--until",), "Older than this.", "TIME", section=_FILTERS),
+)
+"""Which events: what every list of events, sessions or costs can be narrowed by."""
+PERIODS = ("7d", "30d", "90d")
+PERIOD = Shared(
+    "period", ("--period",), "How many days back, today included; 30d unless given.", "|".join(PERIODS), PERIODS
+)
+COSTS = (
+    PERIOD,
+    Shared("exclude_estimated", ("--exclude-estimated",), "Without events whose cost is an estimate."),
+    *FILTERS,
+)
 
 
 def _money(text: str) -> int:

@@ -53,9 +53,17 @@ class Output:
         return cls(terminal, mode=mode, fields=fields, jq=options.get("jq"), pager=pager)
 
     def table(
-        self, rows: Iterable[Row], columns: Sequence[Column], *, empty: Empty, id_field: str = "id", footer: str = ""
+        self,
+        rows: Iterable[Row],
+        columns: Sequence[Column],
+        *,
+        empty: Empty,
+        id_field: str = "id",
+        footer: str = "",
+        below: Sequence[Row] = (),
     ) -> None:
-        """A list: a table of `columns`, or the full records in the other modes. `footer` is a note below a table."""
+        """A list: a table of `columns`, or the full records in the other modes. `footer` is a note below a table,
+        `below` are rows that only a person reads, such as the sum of the others."""
         if self.mode == "ids":
             self._write(formats.id_lines(rows, id_field))
         elif self.mode == "jsonl":
@@ -63,9 +71,11 @@ class Output:
         elif self.mode == "json":
             self._json(list(formats.pick(rows, self.fields)))
         else:
-            self._table(list(rows), columns, empty, footer)
+            self._table(list(rows), columns, empty, footer, below)
 
-    def _table(self, rows: list[Row], columns: Sequence[Column], empty: Empty, footer: str) -> None:
+    def _table(
+        self, rows: list[Row], columns: Sequence[Column], empty: Empty, footer: str, below: Sequence[Row]
+    ) -> None:
         columns = self._chosen(rows, columns)
         if self.mode == "csv":
             self._write([formats.csv_text(columns, rows)])
@@ -73,8 +83,42 @@ class Output:
             self.note(empty.sentence)
             self.next(empty.next)
         else:
-            self._paged(tables.table(columns, rows, self.terminal))
+            self._paged(tables.table(columns, [*rows, *below], self.terminal))
             self.note(footer)
+
+    def follow(self, batches: Iterable[Sequence[Row]], columns: Sequence[Column], *, id_field: str = "id") -> None:
+        """Rows that come as time goes by, each written at once. An array that never ends is no use, so `--json` prints
+        one record a line here, as jsonl does."""
+        growing = tables.Growing(columns, self.terminal)
+        for number, rows in enumerate(batches):
+            if self.mode == "ids":
+                self._write(formats.id_lines(rows, id_field))
+            elif self.mode in ("json", "jsonl"):
+                self._lines(formats.pick(rows, self.fields))
+            elif self.mode == "csv":
+                chosen = self._chosen(rows, columns)
+                self._write([formats.csv_text(chosen, rows, header=number == 0)])
+            else:
+                growing.columns = self._chosen(rows, columns)
+                self._write([growing.lines(rows)])
+            self.terminal.stdout.flush()
+
+    def _lines(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self._write([formats.line(row) if self._jq is None else formats.through_jq(self._jq, row)])
+
+    def document(self, row: Row, draw: Callable[[Terminal], str], *, empty: Empty, id_field: str = "id") -> None:
+        """One object as a page for a person, drawn by `draw`, or the object itself for a program. A page that is empty
+        says so."""
+        if self.mode != "table" or self.fields is not None:
+            self.record(row, [tables.column(field) for field in row], id_field=id_field)
+            return
+        page = draw(self.terminal)
+        if page:
+            self._paged(page)
+        else:
+            self.note(empty.sentence)
+            self.next(empty.next)
 
     def _chosen(self, rows: Sequence[Row], columns: Sequence[Column]) -> Sequence[Column]:
         """The columns `--fields` names: those of the table, or plain ones for the record's other fields."""

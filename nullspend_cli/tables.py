@@ -59,6 +59,29 @@ def table(columns: Sequence[Column], rows: Sequence[Row], terminal: Terminal) ->
     return "".join(_line(line, columns, widths, terminal) for line in (titles, *cells))
 
 
+class Growing:
+    """A table whose rows come one after the other: its columns never get narrower, its titles come once."""
+
+    def __init__(self, columns: Sequence[Column], terminal: Terminal) -> None:
+        self.columns = columns
+        self._terminal = terminal
+        self._widths: list[int] = []
+
+    def lines(self, rows: Sequence[Row]) -> str:
+        """The lines of some more rows, below the titles if these are the first."""
+        titles = [Cell(column.title, "bold") for column in self.columns]
+        lines = [[column.cell(row) for column in self.columns] for row in rows]
+        lines = lines if self._widths or not lines else [titles, *lines]
+        before = self._widths or [0] * len(self.columns)
+        widths = [max([before[index], *(width_of(line[index].text) for line in lines)]) for index in range(len(before))]
+        columns = self.columns
+        if rows:
+            self._widths = widths
+        if self._terminal.is_tty:
+            columns, widths, lines = _fit(columns, widths, lines, self._terminal)
+        return "".join(_line(line, columns, widths, self._terminal) for line in lines)
+
+
 def _fit(
     columns: Sequence[Column], widths: list[int], lines: list[list[Cell]], terminal: Terminal
 ) -> tuple[Sequence[Column], list[int], list[list[Cell]]]:

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from nullspend_cli.budgeting import Entity, changed_body, columns, details, shown_policy, status_columns
+from nullspend_cli.charts import spend_columns, sums
 from nullspend_cli.client import Auth
 from nullspend_cli.group import Noun
-from nullspend_cli.options import Limit, Yes, money_option
+from nullspend_cli.options import PERIOD, STANDARD, Limit, Yes, money_option
 from nullspend_cli.output import Empty
 from nullspend_cli.render import money
 from nullspend_cli.replies import record, rows
@@ -37,6 +38,9 @@ nullspend budgets rm ns_bgt_019a0000-0000-7000-8000-000000000000 --yes
     "reset": """
 nullspend budgets reset researcher
 """,
+    "sources": """
+nullspend budgets sources researcher --period 7d
+""",
     "status": """
 nullspend budgets status
 nullspend budgets status --key researcher
@@ -45,6 +49,7 @@ nullspend budgets status --key researcher
 
 _NONE = Empty("There are no budgets yet.", "nullspend budgets set --key default --max '$5'")
 _NOTHING_APPLIES = Empty("No budget limits this key or its user.", "nullspend budgets set --key default --max '$5'")
+_NO_SPEND = Empty("Nothing of this budget was spent then.", "nullspend budgets list")
 
 noun = Noun(EXAMPLES)
 
@@ -165,6 +170,17 @@ def reset(run: Run, budget: _Budget, yes: Yes = False) -> None:
     run.out.confirm(f"Reset the budget of {name}, {money(found['spendMicrodollars'])} spent, to zero?", yes=yes)
     after = record(run.client.post(f"/api/budgets/{found['id']}"), Kind.BUDGET)
     run.out.result(f"Reset the budget of {name}: {money(after['maxBudgetMicrodollars'])} to spend.", after)
+
+
+@noun.verb(shared=(PERIOD, *STANDARD))
+def sources(run: Run, budget: _Budget) -> None:
+    """Show through which sources a budget's money was spent: the proxy, an SDK, the API, MCP tools."""
+    found = rows(
+        run.client.get(f"/api/budgets/{run.names.budget(budget)['id']}/sources", {"period": run.given("period")})
+    )
+    shown = spend_columns("source", "SOURCE", lambda row: row["source"], found, run.out.terminal)
+    total = {"source": "TOTAL", "isTotal": True, **sums(found)}
+    run.out.table(found, shown, empty=_NO_SPEND, id_field="source", below=[total])
 
 
 @noun.verb()

@@ -1,21 +1,23 @@
 """Cost events."""
 
 import sys
-import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nullspend_cli import filters, reporting
+from nullspend_cli import bodies as body_pages
+from nullspend_cli import exporting, filters, live, reporting
 from nullspend_cli.client import Auth
 from nullspend_cli.group import Noun
-from nullspend_cli.options import Limit, Tags, money_option, tags_of
+from nullspend_cli.options import FILTERS, GLOBAL, STANDARD, Limit, Tags, Yes, money_option, tags_of
 from nullspend_cli.output import Empty
 from nullspend_cli.problems import Usage
 from nullspend_cli.render import count, money
 from nullspend_cli.replies import Record, record
 from nullspend_cli.run import Run
 from nullspend_cli.tables import column
+from nullspend_cli.unseen import Unseen
 from nullspend_cli.when import show_duration, show_time
 from nullspend_daemon.contract.ids import Kind, parse_id
 
@@ -27,6 +29,18 @@ nullspend events list --tag team=platform --model gpt-4o --format csv --limit 0 
 """,
     "get": """
 nullspend events get ns_evt_019a0000-0000-7000-8000-000000000000
+""",
+    "tail": """
+nullspend events tail
+nullspend events tail --customer acme -n 0 --json
+""",
+    "export": """
+nullspend events export events.csv
+nullspend events export --since 2026-04-01 --until 2026-05-01 april.csv
+nullspend events export --customer acme --format jsonl | jq .costMicrodollars
+""",
+    "bodies": """
+nullspend events bodies ns_evt_019a0000-0000-7000-8000-000000000000
 """,
     "report": """
 nullspend events report --provider openai --model gpt-4o --input-tokens 1200 --output-tokens 300 --cost '$0.0085'
@@ -74,6 +88,12 @@ DETAILS = (
     column("requestId", "REQUEST"),
 )
 _NONE = Empty("There are no cost events.", "nullspend events report --provider openai --model gpt-4o --cost '$0.01'")
+_NO_BODIES = Empty(
+    "No bodies of this call are stored: proxied calls have them while capturing is on, for some days.",
+    "nullspend daemon restart --capture-bodies",
+)
+_TYPE = "cost_event.created"
+
 noun = Noun(EXAMPLES)
 
 
@@ -85,37 +105,62 @@ def _number(flag: str, help: str) -> Any:
     return typer.Option(flag, metavar="N", help=help, show_default=False)
 
 
-@noun.verb()
+@noun.verb(shared=(*FILTERS, *STANDARD))
 def list_(
     run: Run,
-    key: Annotated[str | None, _text("--key", "Of one key, by name or id.", "KEY")] = None,
-    provider: Annotated[str | None, _text("--provider", "Of one provider.")] = None,
-    model: Annotated[str | None, _text("--model", "Of one model.")] = None,
-    customer: Annotated[str | None, _text("--customer", "For one customer.", "ID")] = None,
-    tag: Tags = None,
-    session: Annotated[str | None, _text("--session", "Of one session.", "ID")] = None,
-    trace: Annotated[str | None, _text("--trace", "Of one trace.", "ID")] = None,
     request: Annotated[str | None, _text("--request", "Of one request.", "ID")] = None,
-    source: Annotated[str | None, _text("--source", "Where it was recorded.", "proxy|api|mcp|sdk")] = None,
-    status: Annotated[str | None, _text("--status", "What the budgets said.", "skipped|approved|denied")] = None,
-    since: Annotated[str | None, _text("--since", "Not older than this: 2h, 7d, 2026-04-01.", "TIME")] = None,
-    until: Annotated[str | None, _text("--until", "Older than this.", "TIME")] = None,
     limit: Limit = None,
 ) -> None:
     """List cost events, newest first."""
-    params = {
-        "apiKeyId": run.names.key_id(key) if key else None,
-        "provider": provider,
-        "model": model,
-        "source": source,
-        "budgetStatus": status,
-        "sessionId": session,
-        "traceId": trace,
-        "requestId": request,
-        **{f"tag.{name}": value for name, value in (tags_of(tag) or {}).items()},
-    }
-    span = filters.Span.of(since, until, customer, now_ms=time.time_ns() // 1_000_000)
-    run.out.table(filters.events(run.client, params, span, run.rows_wanted(limit)), COLUMNS, empty=_NONE)
+    wanted = filters.given(run, requestId=request)
+    run.out.table(filters.events(run.client, wanted, run.rows_wanted(limit)), COLUMNS, empty=_NONE)
+
+
+@noun.verb(shared=(*FILTERS, *STANDARD))
+def tail(
+    run: Run,
+    last: Annotated[int, typer.Option("--last", "-n", metavar="N", min=0, help="How many older events first.")] = 10,
+) -> None:
+    """Show cost events as they happen, until Ctrl-C.
+
+    Nothing is lost while the server restarts. A local daemon tells at once; another server is asked every 5 seconds.
+    """
+    unseen = Unseen(filters.given(run), last)
+    run.out.hint("Waiting for events; Ctrl-C ends it.")
+    run.out.follow(live.follow(run.connect, unseen.look, types=(_TYPE,), say=run.out.note), COLUMNS)
+
+
+@noun.verb(shared=(*FILTERS, *GLOBAL))
+def export(
+    run: Run,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="Where to; standard output unless given.", show_default=False),
+    ] = None,
+    format: Annotated[str, typer.Option("--format", metavar="|".join(exporting.FORMATS), help="How to write.")] = "csv",
+    yes: Yes = False,
+) -> None:
+    """Write all matching cost events to a file, newest first.
+
+    The server's own export ends after 10,000 rows; this one goes on until there are no more.
+    """
+    if format not in exporting.FORMATS:
+        raise Usage(f"There is no format {format!r}; there are {', '.join(exporting.FORMATS)}.")
+    if file and file.exists():
+        run.out.confirm(f"Replace {file}?", yes=yes)
+    pieces = exporting.lines(run.client, filters.given(run), format)
+    with run.out.terminal.progress("Exporting") as progress:
+        say = lambda rows: progress(f"Exporting: {count(rows)} rows")  # noqa: E731
+        written = exporting.save(pieces, file, say) if file else exporting.write(pieces, run.out.text, say)
+    run.out.note(f"{count(written)} {'row' if written == 1 else 'rows'} written{f' to {file}' if file else ''}.")
+
+
+@noun.verb()
+def bodies(run: Run, event: Annotated[str, typer.Argument(metavar="ID", help="Its id, ns_evt_ and a UUID.")]) -> None:
+    """Show what a call sent and what it got, where bodies are captured."""
+    event_id = parse_id(Kind.COST_EVENT, event, bare=True)
+    found = record(run.client.get(f"/api/cost-events/{event_id}/bodies"))
+    run.out.document(found, lambda terminal: body_pages.page(found, terminal), empty=_NO_BODIES, id_field="requestBody")
 
 
 @noun.verb()
