@@ -10,6 +10,9 @@ from nullspend_cli.terminal import Terminal
 _NARROWEST, _WIDEST = 6, 30
 _SHARE_WIDTH = 6
 _CHART_ROWS = 6
+_WIDEST_COLUMN = 4
+_ENDS = 24
+"""What the two dates below a chart need."""
 _COST, _COUNT = "totalCostMicrodollars", "requestCount"
 
 
@@ -52,7 +55,7 @@ def spend_columns(
             "sharePercent",
             "SHARE",
             lambda share: f"{share:.1f}%",
-            value=lambda row: by_row.get(id(row), 1000) / 10,
+            value=lambda row: by_row.get(id(row), 1000 if row[_COST] else 0) / 10,
             right=True,
         ),
         Column("bar", "", lambda row: drawn(row) if not row.get("isTotal") else "", value=lambda row: row),
@@ -85,20 +88,20 @@ def chart(values: Sequence[int], first: str, last: str, terminal: Terminal) -> s
     """A series as columns: the height of the largest on the left, the ends of the series below."""
     if not any(values):
         return ""
-    label = width_of(money(max(values)))
-    room = max(8, terminal.width - label - 3)
+    room = max(_ENDS, terminal.width - width_of(money(sum(values))) - 3)
     series = fitted(values, room)
-    label = width_of(money(max(series)))
-    wide = max(1, min(4, (terminal.width - label - 3) // len(series)))
-    glyphs = terminal.glyphs
+    top, glyphs = money(max(series)), terminal.glyphs
+    wide = max(1, min(_WIDEST_COLUMN, room // len(series)))
+    ground = max(len(series) * wide, _ENDS)
     lines = [
-        f"{(money(max(series)) if level == _CHART_ROWS - 1 else '').rjust(label)} {_edge(glyphs)}{cells}".rstrip()
-        for level, cells in _levels(series, wide, glyphs)
+        *(
+            f"{(top if level == _CHART_ROWS - 1 else '').rjust(len(top))} {_side(glyphs)}{cells}".rstrip()
+            for level, cells in _levels(series, wide, glyphs)
+        ),
+        f"{'$0.00'.rjust(len(top))} {_ground(ground, glyphs)}",
+        f"{' ' * (len(top) + 2)}{first}{last.rjust(ground - len(first))}",
     ]
-    ends = f"{first}{last.rjust(max(1, len(series) * wide - len(first)))}"
-    return "".join(
-        f"{line}\n" for line in (*lines, f"{'$0.00'.rjust(label)} {_edge(glyphs)}", " " * (label + 2) + ends)
-    )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _levels(series: Sequence[int], wide: int, glyphs: Glyphs) -> list[tuple[int, str]]:
@@ -121,5 +124,9 @@ def _block(eighths: int, glyphs: Glyphs) -> str:
     return glyphs.full if eighths >= 4 else glyphs.empty
 
 
-def _edge(glyphs: Glyphs) -> str:
-    return "|" if glyphs.full.isascii() else "┤"
+def _side(glyphs: Glyphs) -> str:
+    return "|" if glyphs.full.isascii() else "│"
+
+
+def _ground(width: int, glyphs: Glyphs) -> str:
+    return "+" + "-" * width if glyphs.full.isascii() else "└" + "─" * width

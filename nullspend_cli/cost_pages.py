@@ -41,9 +41,7 @@ def summary(found: Record, daily: Sequence[Record]) -> Callable[[Terminal], str]
         made = ", ".join(f"{name.removesuffix('Cost')} {money(part)}" for name, part in parts.items() if part)
         sections = [_section(name, found, terminal) for name in _SECTIONS]
         return "\n".join(
-            part
-            for part in (head, _chart(daily, COST, terminal), *sections, f"made of {made}\n" if made else "")
-            if part
+            part for part in (head, _chart(daily, terminal), *sections, f"made of {made}\n" if made else "") if part
         )
 
     return draw
@@ -53,8 +51,8 @@ def _span(daily: Sequence[Record]) -> str:
     return f"{daily[0]['date']} to {daily[-1]['date']}"
 
 
-def _chart(daily: Sequence[Record], cost: str, terminal: Terminal) -> str:
-    return charts.chart([day[cost] for day in daily], daily[0]["date"], daily[-1]["date"], terminal) if daily else ""
+def _chart(daily: Sequence[Record], terminal: Terminal) -> str:
+    return charts.chart([day[COST] for day in daily], daily[0]["date"], daily[-1]["date"], terminal) if daily else ""
 
 
 def _section(name: str, found: Record, terminal: Terminal) -> str:
@@ -68,7 +66,7 @@ def _section(name: str, found: Record, terminal: Terminal) -> str:
     return tables.table(group_columns(dim, every, terminal), every, terminal)
 
 
-def one(found: Record, title: str) -> Callable[[Terminal], str]:
+def one(found: Record, title: str, daily: Sequence[Record]) -> Callable[[Terminal], str]:
     """One group by day and by model."""
 
     def draw(terminal: Terminal) -> str:
@@ -78,7 +76,7 @@ def one(found: Record, title: str) -> Callable[[Terminal], str]:
         head = f"{visible(plain(title))}: {terminal.styled(money(found[COST]), 'bold')} in {count(found[COUNT])} calls"
         models = [{"model": row["model"], COST: row["cost"], COUNT: row["count"]} for row in found.get("models", [])]
         columns = charts.spend_columns("model", "MODEL", lambda row: row["model"], models, terminal)
-        parts = (f"{head}, {mean} a call\n", _chart(found.get("daily", []), "cost", terminal))
+        parts = (f"{head}, {mean} a call\n", _chart(daily, terminal))
         return "\n".join(part for part in (*parts, tables.table(columns, models, terminal)) if part)
 
     return draw

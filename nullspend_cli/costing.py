@@ -94,11 +94,11 @@ class Costs:
 
     def daily(self) -> list[Record]:
         """Each day from the first to the last of the period, also those without spend."""
-        return self.days_of(self.summary())
+        return self.filled(self.summary()["daily"])
 
-    def days_of(self, summary: Record) -> list[Record]:
-        """The days of a summary, those without spend put in."""
-        found = {str(day["date"]): day for day in summary["daily"]}
+    def filled(self, daily: Sequence[Record]) -> list[Record]:
+        """The days of a series, those without spend put in."""
+        found = {str(day["date"]): day for day in daily}
         today = date.fromisoformat(to_iso(self.now_ms)[:10])
         first = min([*(date.fromisoformat(day) for day in found), today - timedelta(days=self.days - 1)])
         names = [str(first + timedelta(days=number)) for number in range((today - first).days + 1)]

@@ -47,7 +47,7 @@ def summary(run: Run) -> None:
     """Show a period at a glance: what was spent, day by day, on which models, by which keys."""
     costs = Costs(run)
     found = costs.summary()
-    run.out.document(found, cost_pages.summary(found, costs.days_of(found)), empty=_NOTHING)
+    run.out.document(found, cost_pages.summary(found, costs.filled(found["daily"])), empty=_NOTHING)
 
 
 @noun.verb(shared=_SHARED)
@@ -69,7 +69,9 @@ def by(run: Run, words: _Words, limit: Limit = None) -> None:
     costs, dim = Costs(run), DIMENSIONS[dimension]
     if value is not None:
         value = run.names.key_id(value) if dimension == "key" and value != "(no key)" else value
-        run.out.document(found := costs.one(dimension, tag, value), cost_pages.one(found, words[-1]), empty=_NOTHING)
+        found = costs.one(dimension, tag, value)
+        days = costs.filled([{"date": day["date"], COST: day["cost"]} for day in found["daily"]])
+        run.out.document(found, cost_pages.one(found, words[-1], days), empty=_NOTHING, id_field="key")
         return
     groups = costs.by(dimension, tag)
     listed = groups.groups[: run.rows_wanted(limit) or None]
