@@ -58,7 +58,7 @@ def spend_columns(
             value=lambda row: by_row.get(id(row), 1000 if row[_COST] else 0) / 10,
             right=True,
         ),
-        Column("bar", "", lambda row: drawn(row) if not row.get("isTotal") else "", value=lambda row: row),
+        Column("bar", "", lambda row: drawn(row) if not row.get("isTotal") else "", value=lambda row: row, drawn=True),
     )
 
 

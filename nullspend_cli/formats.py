@@ -57,6 +57,7 @@ def through_jq(program: str, value: Any) -> str:
 
 def csv_text(columns: Sequence[Column], rows: Iterable[Row], *, header: bool = True) -> str:
     """A header of field names and one line a row: raw values, nested ones as JSON, formulas defused."""
+    columns = [column for column in columns if not column.drawn]
     return csv_lines(
         [
             *([[column.field for column in columns]] if header else []),

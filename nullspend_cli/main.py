@@ -20,6 +20,7 @@ _ENTRIES = (
     Entry("keys", "Money", "API keys: what agents call with and spend is counted under."),
     Entry("budgets", "Money", "How much may be spent, by whom, until when."),
     Entry("events", "Money", "What was spent: one record a call."),
+    Entry("top", "Money", "Watch the spend as it happens."),
     Entry("sessions", "Money", "What an agent's session cost, step by step."),
     Entry("costs", "Money", "Where the money went: by day, model, key, customer, tag."),
     Entry("policy", "Money", "What a key may do right now."),

@@ -52,6 +52,11 @@ class Output:
         pager = str(setting("pager"))
         return cls(terminal, mode=mode, fields=fields, jq=options.get("jq"), pager=pager)
 
+    @property
+    def is_for_a_person(self) -> bool:
+        """Whether nothing but a table was asked for."""
+        return self.mode == "table" and self.fields is None
+
     def table(
         self,
         rows: Iterable[Row],
@@ -110,7 +115,7 @@ class Output:
     def document(self, row: Row, draw: Callable[[Terminal], str], *, empty: Empty, id_field: str = "id") -> None:
         """One object as a page for a person, drawn by `draw`, or the object itself for a program. A page that is empty
         says so."""
-        if self.mode != "table" or self.fields is not None:
+        if not self.is_for_a_person:
             self.record(row, [tables.column(field) for field in row], id_field=id_field)
             return
         page = draw(self.terminal)
@@ -159,7 +164,7 @@ class Output:
 
     def result(self, sentence: str, row: Row, *, id_field: str = "id") -> None:
         """What a command has done: a sentence for a person on stderr, the reply itself for a program on stdout."""
-        if self.mode == "table" and self.fields is None:
+        if self.is_for_a_person:
             self.note(sentence)
         elif self.mode == "ids":
             self._write(formats.id_lines([row], id_field))

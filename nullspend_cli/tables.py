@@ -17,7 +17,7 @@ class Column(NamedTuple):
 
     `field` is its name for `--fields` and csv. Its value is the record's own, or what `value` computes from the record;
     `show` makes text of it, `absent` stands where there is none. `wide` columns are left out where the terminal is too
-    narrow for all of them.
+    narrow for all of them, `drawn` ones, which only repeat a figure as a picture, where a program reads.
     """
 
     field: str
@@ -27,6 +27,7 @@ class Column(NamedTuple):
     right: bool = False
     wide: bool = False
     absent: str = ""
+    drawn: bool = False
 
     def raw(self, row: Row) -> Any:
         """The value itself, for csv."""

@@ -51,7 +51,8 @@ class _Times:
 
     def offset(self, event: Record) -> str:
         """`+2m 5s`."""
-        return f"+{show_duration(self._of[id(event)][0] - self._zero) or '0s'}"
+        since = self._of[id(event)][0] - self._zero
+        return f"+{show_duration(since) if since else '0s'}"
 
     def lane(self, event: Record, glyphs: Glyphs) -> str:
         """The call as a bar at its place in the session."""

@@ -45,10 +45,10 @@ def _columns(found: list[Record], run: Run) -> tuple[Column, ...]:
     terminal = run.out.terminal
     top = max((row[_COST] for row in found), default=0)
     width = min(12, bar_width(plain, found, terminal))
-    return (
-        *plain,
-        Column("bar", "", lambda cost: bar(cost, top, terminal.glyphs, width=width), lambda row: row[_COST]),
+    drawn = Column(
+        "bar", "", lambda cost: bar(cost, top, terminal.glyphs, width=width), lambda row: row[_COST], drawn=True
     )
+    return (*plain, drawn)
 
 
 @noun.verb(shared=(*FILTERS, *STANDARD))
