@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nullspend_cli import daemon_data, environment, local, processes
+from nullspend_cli import daemon_data, environment, local, processes, service_units
 from nullspend_cli.client import Auth
 from nullspend_cli.group import Noun
 from nullspend_cli.logs import Log
@@ -64,6 +64,13 @@ nullspend daemon check --repair
 """,
     "wipe": """
 nullspend daemon wipe
+""",
+    "install": """
+nullspend daemon install
+nullspend daemon install --port 4800 --print
+""",
+    "uninstall": """
+nullspend daemon uninstall
 """,
 }
 _STARTING = (*SERVER, DATA_DIR, *STANDARD)
@@ -257,3 +264,35 @@ def wipe(run: Run, yes: Yes = False) -> None:
         {"wiped": gone, "dataDir": str(folder)},
         id_field="dataDir",
     )
+
+
+@noun.verb(shared=_STARTING)
+def install(run: Run, print_: Annotated[bool, typer.Option("--print", help="Only print the file.")] = False) -> None:
+    """Write the file with which systemd or launchd starts the daemon when you sign in.
+
+    It carries the options given here. Enabling it is the platform's own command, which is shown.
+    """
+    folder = data_folder(run)
+    unit = service_units.unit(command_flags(run, folder), service_units.environment())
+    if print_:
+        run.out.text(unit.text)
+        return
+    service_units.check_platform()
+    service_units.write(unit)
+    run.out.result(f"Wrote {unit.path}.", {"path": str(unit.path)}, id_field="path")
+    stop = [("nullspend daemon stop", "make room for it")] if local.running(folder) else []
+    run.out.steps([*stop, *unit.enable])
+
+
+@noun.verb(shared=STANDARD)
+def uninstall(run: Run) -> None:
+    """Remove the file that `install` wrote. The daemon's data stays."""
+    unit = service_units.unit([], {})
+    found = service_units.remove(unit)
+    run.out.result(
+        f"Removed {unit.path}." if found else f"There is no {unit.path}.",
+        {"path": str(unit.path), "removed": found},
+        id_field="path",
+    )
+    if found:
+        run.out.steps(unit.disable)
