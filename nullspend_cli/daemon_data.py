@@ -16,7 +16,7 @@ APPLICATION_ID = int.from_bytes(b"NSPL")
 """What the daemon stamps its database files with."""
 _WITH_DATABASE = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 _PUSHED = "pushed.json"
-_ALL = (*_WITH_DATABASE, "daemon.json", "secret.key", "default-key", _PUSHED)
+_ALL = (*_WITH_DATABASE, "daemon.json", "secret.key", "default-key", "catalogue.json", _PUSHED)
 _NAMED = 20
 
 

@@ -23,6 +23,7 @@ _ENTRIES = (
     Entry("top", "Money", "Watch the spend as it happens."),
     Entry("sessions", "Money", "What an agent's session cost, step by step."),
     Entry("costs", "Money", "Where the money went: by day, model, key, customer, tag."),
+    Entry("prices", "Money", "What models cost, and your own prices."),
     Entry("policy", "Money", "What a key may do right now."),
     Entry("orgs", "Teams", "Organizations: yours alone, and those you share."),
     Entry("members", "Teams", "Who is in an organization, and what they may do."),

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from nullspend_cli import arithmetic, exporting, filters, live, reporting
 from nullspend_cli import bodies as body_pages
-from nullspend_cli import exporting, filters, live, reporting
 from nullspend_cli.client import Auth
 from nullspend_cli.group import Noun
 from nullspend_cli.options import FILTERS, GLOBAL, STANDARD, Limit, Tags, Yes, money_option, tags_of
@@ -41,6 +41,10 @@ nullspend events export --customer acme --format jsonl | jq .costMicrodollars
 """,
     "bodies": """
 nullspend events bodies ns_evt_019a0000-0000-7000-8000-000000000000
+""",
+    "explain": """
+nullspend events explain ns_evt_019a0000-0000-7000-8000-000000000000
+nullspend events explain ns_evt_019a0000-0000-7000-8000-000000000000 --jq '.lines[].microdollars'
 """,
     "report": """
 nullspend events report --provider openai --model gpt-4o --input-tokens 1200 --output-tokens 300 --cost '$0.0085'
@@ -168,6 +172,14 @@ def get(run: Run, event: Annotated[str, typer.Argument(metavar="ID", help="Its i
     """Show one cost event with everything that is known about it."""
     event_id = parse_id(Kind.COST_EVENT, event, bare=True)
     run.out.record(record(run.client.get(f"/api/cost-events/{event_id}"), Kind.COST_EVENT), DETAILS)
+
+
+@noun.verb()
+def explain(run: Run, event: Annotated[str, typer.Argument(metavar="ID", help="Its id, ns_evt_ and a UUID.")]) -> None:
+    """Show the arithmetic of one event's cost: tokens times rate, the tier, the rounding, where the rates are from."""
+    event_id = parse_id(Kind.COST_EVENT, event, bare=True)
+    found = record(run.client.get(f"/_local/cost-events/{event_id}/explain", auth=Auth.ADMIN))
+    run.out.record(found, arithmetic.columns(found), id_field="costMicrodollars")
 
 
 @noun.verb()
