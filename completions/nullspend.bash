@@ -27,6 +27,7 @@ _nullspend() {
             "events export") at="events export" ;;
             "events bodies") at="events bodies" ;;
             "events get") at="events get" ;;
+            "events explain") at="events explain" ;;
             "events report") at="events report" ;;
             " top") at="top" ;;
             " sessions") at="sessions" ;;
@@ -37,6 +38,10 @@ _nullspend() {
             "costs daily") at="costs daily" ;;
             "costs by") at="costs by" ;;
             "costs tags") at="costs tags" ;;
+            " prices") at="prices" ;;
+            "prices list") at="prices list" ;;
+            "prices get") at="prices get" ;;
+            "prices update") at="prices update" ;;
             " policy") at="policy" ;;
             "policy get") at="policy get" ;;
             " orgs") at="orgs" ;;
@@ -137,7 +142,9 @@ _nullspend() {
         "events export") live=event ;;
         "events bodies") live=event ;;
         "events get") live=event ;;
+        "events explain") live=event ;;
         "sessions get") live=session ;;
+        "prices get") live=model ;;
         "orgs get") live=org ;;
         "orgs update") live=org ;;
         "orgs delete") live=org ;;
@@ -356,6 +363,13 @@ _nullspend() {
         "events get -c") values="" live=context ;;
         "events get --as") values="" live=user ;;
         "events get --color") values="auto always never" live= ;;
+        "events explain --fields") values="" live= ;;
+        "events explain --jq") values="" live= ;;
+        "events explain --format") values="table json jsonl csv ids" live= ;;
+        "events explain --context") values="" live=context ;;
+        "events explain -c") values="" live=context ;;
+        "events explain --as") values="" live=user ;;
+        "events explain --color") values="auto always never" live= ;;
         "events report --key") values="" live=key ;;
         "events report --provider") values="" live= ;;
         "events report --model") values="" live=model ;;
@@ -476,6 +490,30 @@ _nullspend() {
         "costs tags -c") values="" live=context ;;
         "costs tags --as") values="" live=user ;;
         "costs tags --color") values="auto always never" live= ;;
+        "prices list --provider") values="" live= ;;
+        "prices list --limit") values="" live= ;;
+        "prices list --fields") values="" live= ;;
+        "prices list --jq") values="" live= ;;
+        "prices list --format") values="table json jsonl csv ids" live= ;;
+        "prices list --context") values="" live=context ;;
+        "prices list -c") values="" live=context ;;
+        "prices list --as") values="" live=user ;;
+        "prices list --color") values="auto always never" live= ;;
+        "prices get --fields") values="" live= ;;
+        "prices get --jq") values="" live= ;;
+        "prices get --format") values="table json jsonl csv ids" live= ;;
+        "prices get --context") values="" live=context ;;
+        "prices get -c") values="" live=context ;;
+        "prices get --as") values="" live=user ;;
+        "prices get --color") values="auto always never" live= ;;
+        "prices update --url") values="" live= ;;
+        "prices update --fields") values="" live= ;;
+        "prices update --jq") values="" live= ;;
+        "prices update --format") values="table json jsonl csv ids" live= ;;
+        "prices update --context") values="" live=context ;;
+        "prices update -c") values="" live=context ;;
+        "prices update --as") values="" live=user ;;
+        "prices update --color") values="auto always never" live= ;;
         "policy get --key") values="" live=key ;;
         "policy get --fields") values="" live= ;;
         "policy get --jq") values="" live= ;;
@@ -1079,7 +1117,7 @@ _nullspend() {
         return
     fi
     case "$at" in
-        "") words="quickstart help version completion keys budgets events top sessions costs policy orgs members invites audit tools billing customers margins daemon clock users push api open doctor auth contexts config --version -V --context -c --as --color --verbose -v -h --help" ;;
+        "") words="quickstart help version completion keys budgets events top sessions costs prices policy orgs members invites audit tools billing customers margins daemon clock users push api open doctor auth contexts config --version -V --context -c --as --color --verbose -v -h --help" ;;
         "quickstart") words="--json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "help") words="--tree --json -h --help" ;;
         "version") words="--json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
@@ -1098,12 +1136,13 @@ _nullspend() {
         "budgets reset") words="--yes -y --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "budgets sources") words="--period --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "budgets status") words="--key --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
-        "events") words="list tail export bodies get report -h --help" ;;
+        "events") words="list tail export bodies get explain report -h --help" ;;
         "events list") words="--request --limit --key --provider --model --customer --tag --session --trace --source --budget-status --since --until --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "events tail") words="--last -n --key --provider --model --customer --tag --session --trace --source --budget-status --since --until --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "events export") words="--format --yes -y --key --provider --model --customer --tag --session --trace --source --budget-status --since --until --context -c --as --color --verbose -v -h --help" ;;
         "events bodies") words="--json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "events get") words="--json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
+        "events explain") words="--json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "events report") words="--key --provider --model --cost --input-tokens --output-tokens --cached-tokens --reasoning-tokens --tool --customer --tag --session --trace --duration-ms --idempotency-key --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "top") words="--json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "sessions") words="list get -h --help" ;;
@@ -1114,6 +1153,10 @@ _nullspend() {
         "costs daily") words="--period --exclude-estimated --key --provider --model --customer --tag --session --trace --source --budget-status --since --until --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "costs by") words="--limit --period --exclude-estimated --key --provider --model --customer --tag --session --trace --source --budget-status --since --until --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "costs tags") words="--json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
+        "prices") words="list get update -h --help" ;;
+        "prices list") words="--provider --limit --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
+        "prices get") words="--json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
+        "prices update") words="--url --bundled --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "policy") words="get -h --help" ;;
         "policy get") words="--key --json --fields --jq --format --quiet -q --context -c --as --color --verbose -v -h --help" ;;
         "orgs") words="list get create update delete switch leave transfer upgrade-url -h --help" ;;
