@@ -25,6 +25,8 @@ _ENTRIES = (
     Entry("costs", "Money", "Where the money went: by day, model, key, customer, tag."),
     Entry("prices", "Money", "What models cost, and your own prices."),
     Entry("policy", "Money", "What a key may do right now."),
+    Entry("actions", "Approvals", "What agents ask for, and what people decide.", ("approvals",)),
+    Entry("slack", "Approvals", "Hear of requests and budgets in Slack."),
     Entry("orgs", "Teams", "Organizations: yours alone, and those you share."),
     Entry("members", "Teams", "Who is in an organization, and what they may do."),
     Entry("invites", "Teams", "Invitations to an organization."),

@@ -143,6 +143,11 @@ def _duration(text: str) -> int:
         raise typer.BadParameter(str(error)) from None
 
 
+def _duration_or_none(text: str) -> int:
+    """As `_duration`; `none` is -1, which no duration can be."""
+    return NONE if text.strip().lower() == "none" else _duration(text)
+
+
 NONE = -1
 """What a removable money option is when it was given as `none`."""
 
@@ -155,6 +160,12 @@ def money_option(flag: str, help: str, *, removable: bool = False) -> typer.mode
     """An option that takes an amount of money; a removable one takes `none` too."""
     parser = _money_or_none if removable else _money
     return typer.Option(flag, parser=parser, metavar="MONEY", help=help, show_default=False)
+
+
+def duration_option(flag: str, help: str, *, removable: bool = False) -> typer.models.OptionInfo:
+    """An option that takes a duration, in ms; a removable one takes `none` too."""
+    parser = _duration_or_none if removable else _duration
+    return typer.Option(flag, parser=parser, metavar="DURATION", help=help, show_default=False)
 
 
 Limit = Annotated[

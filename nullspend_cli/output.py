@@ -1,11 +1,11 @@
 """The one place that prints. Data goes to stdout, everything else to stderr; what is data is never markup."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from nullspend_cli import formats, settings, tables
 from nullspend_cli.problems import Problem, Usage
-from nullspend_cli.render import visible
+from nullspend_cli.render import Cell, visible
 from nullspend_cli.tables import Column, Row
 from nullspend_cli.terminal import Terminal
 
@@ -150,8 +150,10 @@ class Output:
             return text if first else text.partition("\n")[2]
         return tables.streamed(columns, row, widths, self.terminal, title=first)
 
-    def record(self, row: Row, columns: Sequence[Column], *, id_field: str = "id") -> None:
-        """One object: a line a field, or the record itself in the other modes."""
+    def record(
+        self, row: Row, columns: Sequence[Column], *, id_field: str = "id", below: Sequence[Sequence[Cell]] = ()
+    ) -> None:
+        """One object: a line a field, and the lines `below` them, or the record itself in the other modes."""
         if self.mode in ("json", "jsonl"):
             (chosen,) = formats.pick([row], self.fields)
             self._json(chosen)
@@ -161,6 +163,7 @@ class Output:
             self._write([formats.csv_text(self._chosen([row], columns), [row])])
         else:
             self._write([tables.record(self._chosen([row], columns), row, self.terminal)])
+            self._write(self._laid_out(below if self.fields is None else (), self.terminal.stdout))
 
     def result(self, sentence: str, row: Row, *, id_field: str = "id") -> None:
         """What a command has done: a sentence for a person on stderr, the reply itself for a program on stdout."""
@@ -206,6 +209,16 @@ class Output:
         elif self.mode == "table":
             self.note(empty.sentence)
             self.next(empty.next)
+
+    def preview(self, lines: Sequence[Sequence[Cell]]) -> None:
+        """What a question is about, on stderr. The cells must be safe to print as they are."""
+        self.terminal.stdout.flush()
+        for line in self._laid_out(lines, self.terminal.stderr):
+            self.terminal.stderr.write(line)
+
+    def _laid_out(self, lines: Sequence[Sequence[Cell]], stream: TextIO) -> Iterable[str]:
+        for line in lines:
+            yield "".join(self.terminal.styled(cell.text, cell.style, stream) for cell in line).rstrip() + "\n"
 
     def note(self, sentence: str) -> None:
         """Something beside the data, on stderr."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 _QUIET_SECONDS = 0.3
-_SGR = {"red": "31", "yellow": "33", "green": "32", "dim": "2", "bold": "1"}
+_SGR = {"red": "31", "yellow": "33", "green": "32", "dim": "2", "bold": "1", "cyan": "36"}
 
 
 class Terminal:
@@ -58,6 +58,12 @@ class Terminal:
         if not style or not text or not self.has_color(stream or self.stdout):
             return text
         return f"\x1b[{_SGR[style]}m{text}\x1b[0m"
+
+    def bell(self) -> None:
+        """Calls whoever sits at the terminal."""
+        if self.stderr.isatty():
+            self.stderr.write("\a")
+            self.stderr.flush()
 
     @property
     def can_ask(self) -> bool:

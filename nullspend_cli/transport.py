@@ -7,6 +7,7 @@ Python's own HTTP client, because it is loaded in a third of the time of any oth
 import os
 import select
 import ssl
+import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -174,18 +175,25 @@ def certificate_ends(origin: str, ca_file: str | None) -> float:
         connection.close()
 
 
-_connections: dict[tuple[str, str | None], _Connection] = {}
+class _Kept(threading.local):
+    """The open connections of one thread: two threads that talk at once never share one."""
+
+    def __init__(self) -> None:
+        self.open: dict[tuple[str, str | None], _Connection] = {}
+
+
+_kept = _Kept()
 
 
 def close() -> None:
-    """Ends all connections; a process that ends anyway need not."""
-    while _connections:
-        _connections.popitem()[1].close()
+    """Ends all connections of this thread; a process that ends anyway need not."""
+    while _kept.open:
+        _kept.open.popitem()[1].close()
 
 
 def _connection(origin: str, ca_file: str | None) -> _Connection:
-    found = _connections.get((origin, ca_file))
-    return found or _connections.setdefault((origin, ca_file), _Connection(origin, ca_file))
+    found = _kept.open.get((origin, ca_file))
+    return found or _kept.open.setdefault((origin, ca_file), _Connection(origin, ca_file))
 
 
 def send(
