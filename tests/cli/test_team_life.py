@@ -3,8 +3,12 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.conftest import StartDaemon
 from tests.machine import Daemon, Result
+
+pytestmark = pytest.mark.slow
 
 OWNER = "owner@nullspend.local"
 

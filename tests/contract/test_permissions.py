@@ -83,13 +83,19 @@ BODIES: dict[str, Any] = {
 }
 
 
+ALSO = {"stranger": "removed", "revoked": "leaver"}
+"""Who was removed from the org is a stranger to it, and the key they had there is a revoked one."""
+
+
 def rows() -> list[tuple[str, str, str, int]]:
     """(method, path, actor, status) of every cell."""
     header, *lines = [line.split() for line in MATRIX.strip().splitlines()]
     return [
-        (method, path, actor, int(status))
+        (method, path, who, int(status))
         for method, path, *statuses in lines
         for actor, status in zip(header, statuses, strict=True)
+        for who in (actor, ALSO.get(actor))
+        if who is not None
     ]
 
 
@@ -134,12 +140,15 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
         "owner": {"Cookie": state["owner"]["cookie"]},
         "token": {"Authorization": f"Bearer {state['adminToken']}"},
     }
-    for role in ("viewer", "member", "admin", "stranger"):
+    users: dict[str, str] = {}
+    for role in ("viewer", "member", "admin", "removed", "stranger"):
         user = daemon.call("POST", "/_local/users", {"email": f"{role}@example.org"}, auth="admin").json
         wanted = {"userId": user["userId"]}
+        users[role] = user["userId"]
         if role != "stranger":
+            held = "member" if role == "removed" else role
             with sqlite3.connect(daemon.data / "nullspend.db") as connection:
-                connection.execute("INSERT INTO memberships VALUES (?, ?, ?, 0)", (org_id, user["userId"], role))
+                connection.execute("INSERT INTO memberships VALUES (?, ?, ?, 0)", (org_id, user["userId"], held))
             connection.close()
             wanted["orgId"] = org_id
         headers[role] = {"Cookie": daemon.call("POST", "/_local/sessions", wanted, auth="admin").json["cookie"]}
@@ -148,6 +157,10 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     gone = people.call("owner", "POST", "/api/keys", {"name": "gone"}).json
     headers["revoked"] = {"X-NullSpend-Key": gone["rawKey"]}
     assert people.call("owner", "DELETE", f"/api/keys/{gone['id']}").status == 200
+    headers["leaver"] = {
+        "X-NullSpend-Key": people.call("removed", "POST", "/api/keys", {"name": "theirs"}).json["rawKey"]
+    }
+    assert people.call("admin", "DELETE", f"/api/orgs/{org_id}/members/{users['removed']}").status == 200
     yield people
     daemon.end()
 
