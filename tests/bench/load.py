@@ -37,13 +37,16 @@ async def _read_reply(reader: asyncio.StreamReader) -> int:
     head = await reader.readuntil(b"\r\n\r\n")
     status = int(head[9:12])
     lower = head.lower()
+    if b"transfer-encoding: chunked" in lower:
+        await reader.readuntil(b"\r\n0\r\n\r\n")
+        return status
     at = lower.index(b"content-length:") + 15
     await reader.readexactly(int(lower[at : lower.index(b"\r\n", at)]))
     return status
 
 
 async def _client(port: int, requests: Iterator[bytes], latencies: list[float]) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
     for each in requests:
         started = time.perf_counter()
         writer.write(each)

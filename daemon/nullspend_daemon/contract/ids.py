@@ -3,6 +3,7 @@
 Ids are stored and passed around in the form the API shows; a prefix is never added or cut on the way.
 """
 
+import random
 import re
 import secrets
 import threading
@@ -31,6 +32,10 @@ class InvalidId(ValueError):
     """Text that is no id of the wanted kind. The message says which prefix was expected."""
 
 
+# Ids are unique, not secret: one seed from the system, and no system call an id, since each lets go of the interpreter.
+_random = random.Random(secrets.token_bytes(32))
+
+
 class _Sequence:
     """Keeps UUIDs of one process ascending, also those made in the same millisecond."""
 
@@ -43,9 +48,9 @@ class _Sequence:
         with self._lock:
             if now_ms == self._last_ms:
                 # A step instead of a fresh draw: rows of one millisecond keep the order they were made in.
-                self._last_random = (self._last_random + 1 + secrets.randbits(32)) & ((1 << _RANDOM_BITS) - 1)
+                self._last_random = (self._last_random + 1 + _random.getrandbits(32)) & ((1 << _RANDOM_BITS) - 1)
             else:
-                self._last_ms, self._last_random = now_ms, secrets.randbits(_RANDOM_BITS - 2)
+                self._last_ms, self._last_random = now_ms, _random.getrandbits(_RANDOM_BITS - 2)
             return self._last_ms, self._last_random
 
 
@@ -56,7 +61,21 @@ def new_uuid(now_ms: int) -> str:
     """A version 7 UUID for `now_ms` (epoch milliseconds)."""
     ms, random = _sequence.next(now_ms)
     value = (ms & 0xFFFFFFFFFFFF) << 80 | 7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & ((1 << 62) - 1)
-    text = f"{value:032x}"
+    return _dashed(f"{value:032x}")
+
+
+def random_hex() -> str:
+    """32 random hex digits, the form of a trace id."""
+    return f"{_random.getrandbits(128):032x}"
+
+
+def random_uuid() -> str:
+    """A version 4 UUID, for what is in no order."""
+    value = _random.getrandbits(128) & ~(0xF << 76 | 0b11 << 62) | 4 << 76 | 0b10 << 62
+    return _dashed(f"{value:032x}")
+
+
+def _dashed(text: str) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

@@ -2,13 +2,13 @@
 
 import re
 from typing import Any
-from uuid import uuid4
 
 from aiohttp import web
 from multidict import CIMultiDict
 from pydantic_core import to_json
 
 from nullspend_daemon import API_VERSION
+from nullspend_daemon.contract.ids import random_uuid
 from nullspend_daemon.errors import NullSpendError
 from nullspend_daemon.http.tracing import TRACE_HEADER, is_proxied, trace_id_of
 
@@ -21,7 +21,7 @@ def request_id_of(request: web.Request) -> str:
     known = request.get(REQUEST_ID)
     if known is None:
         given = request.headers.get("x-request-id", "")
-        known = request[REQUEST_ID] = given if _SAFE_REQUEST_ID.fullmatch(given) else str(uuid4())
+        known = request[REQUEST_ID] = given if _SAFE_REQUEST_ID.fullmatch(given) else random_uuid()
     return known
 
 

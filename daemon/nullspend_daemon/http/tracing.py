@@ -1,9 +1,10 @@
 """The trace a proxied request belongs to: W3C traceparent, else NullSpend's own header, else a new one."""
 
 import re
-from uuid import uuid4
 
 from aiohttp import web
+
+from nullspend_daemon.contract.ids import random_hex
 
 TRACE_HEADER = "X-NullSpend-Trace-Id"
 _OWN_HEADERS = (TRACE_HEADER, "X-NullSpend-TraceId")
@@ -23,7 +24,7 @@ def trace_id_of(request: web.Request) -> str:
     """The 32 hex digits of the request's trace; the same for the whole request."""
     known = request.get(_KEPT)
     if known is None:
-        known = request[_KEPT] = _given(request) or uuid4().hex
+        known = request[_KEPT] = _given(request) or random_hex()
     return known
 
 

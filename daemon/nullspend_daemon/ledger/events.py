@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 from pydantic_core import from_json, to_json
 
 from nullspend_daemon.contract.clock import to_iso
-from nullspend_daemon.contract.ids import Kind, new_id
+from nullspend_daemon.contract.ids import Kind, new_id, random_uuid
 from nullspend_daemon.contract.money import MAX_MICRODOLLARS
 from nullspend_daemon.ledger.rollups import Counted, Rollups
 from nullspend_daemon.store import outbox
@@ -129,7 +128,10 @@ def store_unique(
     tx: Tx, rollups: Rollups, event: NewEvent, charged: Mapping[str, int], awaits: str | None = None
 ) -> Stored:
     """As `store_event`, for an event that is never dropped: a repeated request id is stored under another one."""
-    for request_id in (event.request_id, f"{event.request_id}#{event.trace_id}", str(uuid4())):
+    event_id = store_event(tx, rollups, event, charged, awaits)
+    if event_id is not None:
+        return Stored(event_id, event.request_id)
+    for request_id in (f"{event.request_id}#{event.trace_id}", random_uuid()):
         event_id = store_event(tx, rollups, replace(event, request_id=request_id), charged, awaits)
         if event_id is not None:
             return Stored(event_id, request_id)

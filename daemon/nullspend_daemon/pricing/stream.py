@@ -16,6 +16,8 @@ _BOM = b"\xef\xbb\xbf"
 _CHAT_MATTERS = re.compile(rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"tool_calls".*"name"')
 _FINAL = re.compile(rb'"response\.(?:completed|incomplete|failed)"')
 _FINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_FINAL_WORDS = (b"response.completed", b"response.incomplete", b"response.failed")
+_MESSAGES_WORDS = (b"message_start", b"message_delta", b"message_stop", b"tool_use")
 _FIRST_RESPONSE = re.compile(rb'"response"\s*:\s*\{')
 _MESSAGE_EVENTS = frozenset({"message_start", "message_delta", "message_stop"})
 _MESSAGES_MATTERS = re.compile(rb'"message_(?:start|delta|stop)"|tool_use"')
@@ -47,6 +49,12 @@ class StreamReader:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes, cut wherever the network cut them."""
+        end = chunk.rfind(b"\n") + 1
+        if end and self._started and self._says_nothing(chunk[:end]):
+            self._line.clear()
+            self._characters, self._dropping, self._event = 0, False, None
+            self._append(chunk[end:])
+            return
         first, *rest = chunk.split(b"\n")
         self._append(first)
         for piece in rest:
@@ -66,6 +74,20 @@ class StreamReader:
             response_id=self._response_id,
             complete=self._complete,
         )
+
+    def _says_nothing(self, lines: bytes) -> bool:
+        """Whether whole lines, the begun one included, hold nothing to read; most of a stream is only text."""
+        if not self._dropping and self._line:
+            lines = bytes(self._line) + lines
+        if self.shape == "messages":
+            return self._event not in _MESSAGE_EVENTS and not any(word in lines for word in _MESSAGES_WORDS)
+        if self._model is None:
+            return False
+        if self.shape == "responses":
+            return self._event not in _FINAL_EVENTS and not any(word in lines for word in _FINAL_WORDS)
+        if b"[DONE]" in lines or b'"tool_calls"' in lines:
+            return False
+        return _only_null(lines, b'"usage"') and _only_null(lines, b'"finish_reason"')
 
     def _append(self, piece: bytes) -> None:
         if self._dropping or not piece:
@@ -156,3 +178,8 @@ class StreamReader:
 
     def _merge(self, usage: Any) -> None:
         self._merged |= {name: value for name, value in as_object(usage).items() if value is not None}
+
+
+def _only_null(lines: bytes, name: bytes) -> bool:
+    """Whether a field is null wherever it stands, or stands nowhere."""
+    return lines.count(name) == lines.count(name + b":null") + lines.count(name + b": null")

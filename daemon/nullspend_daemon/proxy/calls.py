@@ -1,9 +1,9 @@
 """One priced call: what is known before it is made, and the event it becomes however it ends."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
+from nullspend_daemon.contract.ids import random_uuid
 from nullspend_daemon.ledger.events import NewEvent
 from nullspend_daemon.ledger.holds import HoldRequest
 from nullspend_daemon.pricing.cost import cost_of
@@ -39,6 +39,8 @@ class PricedCall:
     estimate: int = 0
     price: Price | None = None
     tool_tokens: int = 0
+    own_id: str = field(default_factory=random_uuid)
+    """The request id of its event when the provider gives none."""
     action_id: str | None = None
     """The action that the call carries out, once it is known to be one of the organization."""
     status: str = "skipped"
@@ -62,7 +64,7 @@ class PricedCall:
             session_id=self.context.session_id,
             estimate=self.estimate,
             finalize=self.context.finalize,
-            draft=self._event(str(uuid4()), self.estimate, self._own_tags()),
+            draft=self._event(self.own_id, self.estimate, self._own_tags()),
         )
 
     def ended(self, end: "End") -> NewEvent:
@@ -81,18 +83,12 @@ class PricedCall:
             tags.pop(UNPRICED, None)
         elif usage.any:
             total, tags[ESTIMATED] = self.estimate, "true"
-        event = self._event(end.request_id, total, tags, model[:MOST_MODEL])
-        return replace(
-            self._timed(event, end),
-            input_tokens=usage.input,
-            output_tokens=usage.output,
-            cached_input_tokens=usage.cached,
-            reasoning_tokens=usage.reasoning,
-            cost_breakdown=cost.breakdown,
-            explanation=cost.explanation,
-            tool_calls_requested=end.seen.tool_calls,
-            stop_reason=end.seen.stop_reason,
-        )
+        event = self._timed(self._event(end.request_id, total, tags, model[:MOST_MODEL]), end)
+        event.input_tokens, event.output_tokens = usage.input, usage.output
+        event.cached_input_tokens, event.reasoning_tokens = usage.cached, usage.reasoning
+        event.cost_breakdown, event.explanation = cost.breakdown, cost.explanation
+        event.tool_calls_requested, event.stop_reason = end.seen.tool_calls, end.seen.stop_reason
+        return event
 
     def _at_hold(self, end: "End") -> NewEvent:
         why = CANCELLED if end.cancelled else NO_USAGE
@@ -108,7 +104,7 @@ class PricedCall:
             org_id=self.key.org_id,
             user_id=self.key.user_id,
             api_key_id=self.key.key_id,
-            request_id=request_id,
+            request_id=request_id or self.own_id,
             provider=self.upstream.provider,
             model=model or self.model,
             input_tokens=0,
@@ -147,7 +143,7 @@ class PricedCall:
 class End:
     """How a call ended. `limits` are the provider's rate-limit figures as tags; times in ms."""
 
-    request_id: str = field(default_factory=lambda: str(uuid4()))
+    request_id: str = ""
     seen: Observed = NOTHING
     cancelled: bool = False
     limits: dict[str, str] = field(default_factory=dict[str, str])

@@ -53,4 +53,6 @@ def budget_headers(standing: Standing | None) -> dict[str, str]:
 
 def header_text(text: str) -> str:
     """A text that may come from a user, as a header can carry it: control characters become `?`."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "?" for character in text)

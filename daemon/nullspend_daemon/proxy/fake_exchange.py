@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Iterable
 from urllib.parse import unquote
-from uuid import uuid4
 
 from pydantic_core import from_json
 
+from nullspend_daemon.contract.ids import random_hex
 from nullspend_daemon.pricing.shapes import as_object
 from nullspend_daemon.proxy.fake import provider
 from nullspend_daemon.proxy.fake.provider import FakeReply
@@ -19,7 +19,7 @@ class FakeExchange:
     """A reply under way. Every exchange has a request id of its own, as a provider's would."""
 
     def __init__(self, reply: FakeReply) -> None:
-        request_id = f"req_{uuid4().hex}"
+        request_id = f"req_{random_hex()}"
         self.status = reply.status
         self._reply = reply
         self._headers = {

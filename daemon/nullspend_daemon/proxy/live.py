@@ -1,7 +1,6 @@
 """A call in flight: what it holds, and the one way in which that ends."""
 
 from dataclasses import dataclass, field
-from uuid import uuid4
 
 from nullspend_daemon.ledger.events import Stored
 from nullspend_daemon.pricing.usage import Observed
@@ -23,7 +22,8 @@ class LiveCall:
     capture: Capture
     over: bool = False
     limits: dict[str, str] = field(default_factory=dict[str, str])
-    request_id: str = field(default_factory=lambda: str(uuid4()))
+    request_id: str = ""
+    """The provider's own id, once it has come."""
 
     def release(self) -> None:
         """The call costs nothing: nothing was sent, or the provider refused it."""

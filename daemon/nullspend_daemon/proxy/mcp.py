@@ -4,11 +4,11 @@ from dataclasses import replace
 from decimal import Decimal
 from math import isfinite
 from typing import Annotated, Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
 
-from nullspend_daemon.contract.ids import InvalidId, Kind, parse_id
+from nullspend_daemon.contract.ids import InvalidId, Kind, parse_id, random_uuid
 from nullspend_daemon.contract.money import MAX_MICRODOLLARS, round_half_up
 from nullspend_daemon.errors import BudgetUnavailable, MalformedRequest, NullSpendError
 from nullspend_daemon.http.parts import Parts
@@ -139,7 +139,7 @@ def _event(key: KeyIdentity, context: Context, trace_id: str, item: ToolEvent) -
         org_id=key.org_id,
         user_id=key.user_id,
         api_key_id=key.key_id,
-        request_id=str(uuid4()),
+        request_id=random_uuid(),
         provider=PROVIDER,
         model=f"{item.server_name}/{item.tool_name}",
         input_tokens=0,

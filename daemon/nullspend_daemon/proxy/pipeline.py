@@ -203,7 +203,7 @@ class Pipeline:
         call = live.call
         provider = call.target.provider
         upstream_id = exchange.header(ID_HEADER[provider])
-        live.request_id = upstream_id or live.request_id
+        live.request_id = upstream_id or call.own_id
         live.limits = limit_tags(provider, exchange)
         if is_redirect(exchange.status):
             live.release()

@@ -11,7 +11,7 @@ MOST_MESSAGE = 2_000
 _REDACTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\borg-[A-Za-z0-9]{10,}"), "org-***"),
     (re.compile(r"\bsk-ant-[A-Za-z0-9_-]+"), "sk-ant-***"),
-    (re.compile(r"\bsk-(?:proj-)?[A-Za-z0-9_-]{4,}"), "sk-***"),
+    (re.compile(r"\bsk-(?!ant-\*)(?:proj-)?[A-Za-z0-9_-]{4,}"), "sk-***"),
     (re.compile(r"\b[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), "***@***"),
 )
 _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (

@@ -34,6 +34,7 @@ from nullspend_daemon.proxy.mcp import McpCalls
 from nullspend_daemon.proxy.metrics import Metrics
 from nullspend_daemon.proxy.passing import Passing
 from nullspend_daemon.proxy.pipeline import Pipeline
+from nullspend_daemon.proxy.policy import read_policy
 from nullspend_daemon.proxy.sending import Sender
 from nullspend_daemon.proxy.settling import Settler
 from nullspend_daemon.proxy.targets import find_target, split_key
@@ -65,6 +66,7 @@ class Proxy:
         self._own: dict[tuple[str, str], Own] = {
             ("POST", "/v1/mcp/budget/check"): mcp.check,
             ("POST", "/v1/mcp/events"): mcp.report,
+            ("GET", "/v1/policy"): self._policy,
         }
 
     def add_to(self, application: web.Application) -> None:
@@ -114,6 +116,9 @@ class Proxy:
     ) -> web.StreamResponse:
         record = await own(key, context, passing.trace_id, raw)
         return json_reply(request, 200, to_json(record), {**passing.headers, "Cache-Control": "no-store"})
+
+    async def _policy(self, key: KeyIdentity, context: Context, trace_id: str, raw: bytes) -> Record:
+        return await read_policy(self._parts, key)
 
     async def _key(self, request: web.Request, path_key: str | None) -> KeyIdentity:
         """Who is calling, after the limits. Raises RateLimited, Unauthorized, Forbidden or ServiceUnavailable."""

@@ -168,8 +168,9 @@ class Database:
         topics: set[str] = set()
         try:
             self._begin(durable=any(job.durable for job in batch))
-            outcomes = [self._run_in_savepoint(job, topics) for job in batch]
-            self._writer.execute("COMMIT")
+            outcomes = [self._run_in_savepoint(job, topics, alone=len(batch) == 1) for job in batch]
+            if self._writer.in_transaction:
+                self._writer.execute("COMMIT")
         except sqlite3.Error as error:
             self._undo_all()
             log.error("a transaction of %d writes failed: %s", len(batch), error)
@@ -184,9 +185,11 @@ class Database:
             self._synchronous = durable
         self._writer.execute("BEGIN IMMEDIATE")
 
-    def _run_in_savepoint(self, job: Job, topics: set[str]) -> Outcome:
+    def _run_in_savepoint(self, job: Job, topics: set[str], *, alone: bool) -> Outcome:
+        """Run one function of a batch; what it wrote goes when it raises. One that is `alone` needs no savepoint."""
         tx = Tx(self._writer, self._clock.now_ms())
-        self._writer.execute("SAVEPOINT job")
+        if not alone:
+            self._writer.execute("SAVEPOINT job")
         value, failure = None, None
         try:
             value = job.fn(tx)
@@ -196,9 +199,12 @@ class Database:
             failure = error
         if failure is None or (isinstance(failure, NullSpendError) and failure.commits):
             topics |= tx.topics
+        elif alone:
+            self._writer.execute("ROLLBACK")
         else:
             self._writer.execute("ROLLBACK TO job")
-        self._writer.execute("RELEASE job")
+        if not alone:
+            self._writer.execute("RELEASE job")
         return job, value, failure
 
     def _undo_all(self) -> None:

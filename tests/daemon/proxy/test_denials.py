@@ -1,13 +1,15 @@
 """What a call that may not be made is told, that it costs nothing, and that nobody tries it again."""
 
 import sqlite3
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from tests.conftest import StartDaemon
-from tests.daemon.proxy.conftest import CHAT, MESSAGE, completion
+from tests.daemon.proxy.conftest import CHAT, MESSAGE, chunks, completion
 from tests.fakes.upstream import Upstream
 from tests.machine import Daemon, Machine, Reply, start_daemon
 
@@ -48,13 +50,17 @@ class Guarded:
             ]
 
 
-@pytest.fixture
-def guarded(proxy: Daemon, provider: Upstream) -> Guarded:
+def new_key(proxy: Daemon, provider: Upstream) -> Guarded:
     provider.answers(completion())
     made = proxy.call("POST", "/api/keys", {"name": "test"}).json["data"]
     with sqlite3.connect(f"file:{proxy.data}/nullspend.db?mode=ro", uri=True) as database:
         first = database.execute("SELECT coalesce(max(seq), 0) FROM outbox").fetchone()[0]
     return Guarded(proxy, made["rawKey"], made["id"], first)
+
+
+@pytest.fixture
+def guarded(proxy: Daemon, provider: Upstream) -> Guarded:
+    return new_key(proxy, provider)
 
 
 def call(daemon: Daemon, body: Any = CHAT, path: str = "/v1/chat/completions", **headers: str) -> Reply:
@@ -192,58 +198,85 @@ def test_mandates_name_what_is_allowed(guarded: Guarded, provider: Upstream) -> 
     assert guarded.daemon.call("POST", "/v1/chat/completions", CHAT, auth=None, headers=headers).status == 200
 
 
-def test_a_repeated_call_is_a_loop_when_that_is_asked_for(start: StartDaemon, provider: Upstream) -> None:
-    provider.answers(completion())
-    daemon = start("--upstream", f"openai={provider.url}", "--loop-max-calls", "3")
-    assert [call(daemon).status for _ in range(3)] == [200, 200, 429]
-    reply = call(daemon)
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory, provider: Upstream) -> Iterator[Daemon]:
+    """A daemon with everything on that is off by default."""
+    providers = ("--upstream", f"openai={provider.url}", "--upstream", f"ollama={provider.url}/v1,free")
+    flags = ("--loop-max-calls", "6", "--estimate", "upper-bound", "--capture-bodies")
+    running = start_daemon(Machine(tmp_path_factory.mktemp("machine")), *providers, *flags)
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def watched(strict: Daemon, provider: Upstream) -> Guarded:
+    return new_key(strict, provider)
+
+
+def test_a_repeated_call_is_a_loop_when_that_is_asked_for(watched: Guarded) -> None:
+    assert [watched.call().status for _ in range(6)] == [200] * 5 + [429]
+    reply = watched.call()
     assert (reply.headers["retry-after"], reply.headers["x-nullspend-denied"]) == ("5", "1")
     assert reply.json["error"]["details"] == {
         "type": "per_key",
         "model": "gpt-4o",
         "provider": "openai",
-        "callCount": 4,
+        "callCount": 7,
         "windowSeconds": 60,
-        "maxCalls": 3,
+        "maxCalls": 6,
     }
-    assert call(daemon, {**CHAT, "messages": []}).status == 200
+    assert watched.call({**CHAT, "messages": []}).status == 200
+    assert watched.staged.count("request.blocked") == 2
 
 
-def test_many_models_that_repeat_themselves_are_a_loop_together(start: StartDaemon, provider: Upstream) -> None:
-    provider.answers(completion())
-    daemon = start("--upstream", f"openai={provider.url}", "--loop-max-calls", "50")
+def test_many_models_that_repeat_themselves_are_a_loop_together(watched: Guarded) -> None:
     for model in ("gpt-4o", "gpt-4.1", "o3", "gpt-4o-mini"):
-        for _ in range(3):
-            assert call(daemon, {**CHAT, "model": model}).status == 200
-    assert [call(daemon, {**CHAT, "model": "o1"}).status for _ in range(3)] == [200, 200, 429]
-    details = call(daemon, {**CHAT, "model": "o1"}).json["error"]["details"]
-    assert (details["type"], details["model"], details["callCount"], details["maxCalls"]) == (
-        "aggregate",
-        "aggregate",
-        5,
-        5,
-    )
+        assert [watched.call({**CHAT, "model": model}).status for _ in range(3)] == [200] * 3
+    assert [watched.call({**CHAT, "model": "o1"}).status for _ in range(3)] == [200, 200, 429]
+    details = watched.call({**CHAT, "model": "o1"}).json["error"]["details"]
+    shown = (details["type"], details["model"], details["callCount"], details["maxCalls"])
+    assert shown == ("aggregate", "aggregate", 5, 5)
 
 
-def test_an_upper_bound_refuses_what_has_none(start: StartDaemon, provider: Upstream) -> None:
-    provider.answers(completion())
-    daemon = start("--upstream", f"openai={provider.url}", "--estimate", "upper-bound")
+def test_an_upper_bound_refuses_what_has_none(watched: Guarded) -> None:
     tools = [{"type": "web_search"}]
-    reply = call(daemon, {"model": "gpt-4o", "input": "hi", "tools": tools}, "/v1/responses")
+    reply = watched.call({"model": "gpt-4o", "input": "hi", "tools": tools}, "/v1/responses")
     assert (reply.status, reply.json["error"]["details"]) == (400, {"field": "tools[0]"})
-    unknown = call(daemon, {**CHAT, "model": "unheard-of"})
+    unknown = watched.call({**CHAT, "model": "unheard-of"})
     assert (unknown.status, unknown.json["error"]["details"]) == (400, {"field": "model"})
-    assert call(daemon).status == 200
+    watched.call()
+    assert watched.events[0]["estimatedCostMicrodollars"] == 1218, "87 bytes x 2.5 and 100 x 10, without a margin"
 
 
-def test_a_free_upstream_costs_nothing_by_its_name(start: StartDaemon, provider: Upstream) -> None:
-    provider.answers(completion())
-    daemon = start("--upstream", f"ollama={provider.url}/v1,free")
-    assert call(daemon, {**CHAT, "model": "llama3"}, X_NullSpend_Upstream="Ollama").status == 200
+def test_a_free_upstream_costs_nothing_by_its_name(watched: Guarded, provider: Upstream) -> None:
+    assert watched.call({**CHAT, "model": "llama3"}, X_NullSpend_Upstream="Ollama").status == 200
     assert provider.seen[-1].target == "/v1/chat/completions"
-    event = daemon.call("GET", "/api/cost-events", auth="key").json["data"][0]
+    event = watched.events[0]
     assert (event["provider"], event["model"], event["costMicrodollars"]) == ("ollama", "llama3", 0)
     assert "_ns_unpriced" not in event["tags"]
+
+
+def test_captured_bodies_are_shown_without_their_secrets(watched: Guarded, provider: Upstream) -> None:
+    secret = "Bearer abc.def and sk-ant-api03-zzzz and ghp_0123456789 and me@example.com"
+    provider.answers({**completion(), "note": secret})
+    watched.call({**CHAT, "user": secret})
+    shown = bodies(watched)
+    hidden = "Bearer *** and sk-ant-*** and gh_*** and ***@***"
+    assert (shown["requestBody"]["user"], shown["responseBody"]["note"]) == (hidden, hidden)
+    provider.streams(chunks())
+    watched.call({**CHAT, "stream": True})
+    assert bodies(watched)["responseBody"] == {"_format": "sse", "text": b"".join(chunks()).decode()}
+
+
+def bodies(guarded: Guarded) -> Any:
+    """The captured bodies of the newest event, which are stored a little behind it."""
+    path = f"/api/cost-events/{guarded.events[0]['id']}/bodies"
+    for _ in range(200):
+        found = guarded.daemon.call("GET", path).json["data"]
+        if found["responseBody"] is not None:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("no bodies were kept")
 
 
 def test_upstreams_of_the_config_file_count_too(machine: Machine, start: StartDaemon, provider: Upstream) -> None:
