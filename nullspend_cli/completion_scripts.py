@@ -51,7 +51,7 @@ def _live(ctx: Any) -> str:
 def _flags(ctx: Any) -> tuple[Flag, ...]:
     return tuple(
         Flag(
-            (*option.opts, *option.secondary_opts),
+            tuple(sorted((*option.opts, *option.secondary_opts), key=len)),  # Typer keeps those of --help in a set
             (option.help or "").removesuffix("."),
             not option.is_flag,
             values_of(option),

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nullspend_cli import completion_scripts, contexts, credentials, local, settings
+from nullspend_cli import completion_scripts, contexts, credentials, local, project, settings
 from nullspend_cli.doctor import FAIL, OK, WARN, Check, Finding
 from nullspend_cli.render import size
 from nullspend_daemon import API_VERSION, __version__
@@ -37,11 +37,12 @@ def _versions(state: "State") -> Finding:
 
 
 def _config(state: "State") -> Finding:
+    config, found = settings.load(), project.nearest()
     for name in settings.SETTINGS:
-        state.setting(name)
-    stored = len(contexts.stored_contexts(state.config))
-    project = f"; {state.project.file} applies here" if state.project.defaults or state.project.context else ""
-    return Finding(OK, f"{settings.config_path()}: {stored} {'context' if stored == 1 else 'contexts'}{project}")
+        settings.value_of({**config, **found.defaults}, name)
+    stored = len(contexts.stored_contexts(config))
+    here = f"; {found.file} applies here" if found != project.Project() else ""
+    return Finding(OK, f"{settings.config_path()}: {stored} {'context' if stored == 1 else 'contexts'}{here}")
 
 
 def _keyring(state: "State") -> Finding:

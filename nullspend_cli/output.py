@@ -233,7 +233,7 @@ class Output:
     def steps(self, commands: Sequence[tuple[str, str]]) -> None:
         """Several commands to run next, each with what it does."""
         widest = max(len(command) for command, _ in commands)
-        lines = [f"  {command.ljust(widest)}  {why}" for command, why in commands]
+        lines = [visible(f"  {command.ljust(widest)}  {why}") for command, why in commands]
         self._aside("\n".join(["", "next:", *lines]), "")
 
     def hint(self, sentence: str) -> None:

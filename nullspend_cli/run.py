@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nullspend_cli import settings
+from nullspend_cli.problems import Problem
 from nullspend_cli.terminal import Terminal
 
 # Imported where they are used: help and usage errors need no server.
@@ -39,6 +40,16 @@ class State:
         from nullspend_cli import project
 
         return project.nearest()
+
+    def forgive(self) -> None:
+        """For `doctor`, which has to run where settings are damaged: they count as empty then."""
+        try:
+            for name in settings.SETTINGS:
+                self.setting(name)
+        except Problem:
+            from nullspend_cli.project import Project
+
+            self.config, self.project = {}, Project()
 
     def setting(self, name: str) -> Any:
         """A setting: the project's default, else that of config.toml, else the command's own."""

@@ -25,10 +25,11 @@ def doctor(run: Run) -> None:
 
     Each finding is ok, warn or fail; below them stands what mends those that are not ok. Exits 1 when one has failed.
     """
+    run.state.forgive()
     with run.out.terminal.waiting("Looking"):
         found = list(checks.look(run.state))
     run.out.table(found, COLUMNS, empty=Empty(""), id_field="check")
-    steps = [(finding["next"], finding["check"]) for finding in found if finding["next"] and finding["status"] != "ok"]
+    steps = [(finding["check"], finding["next"]) for finding in found if finding["next"] and finding["status"] != "ok"]
     if steps and run.out.mode == "table":
         run.out.steps(steps)
     failed = checks.verdict(found)
