@@ -28,6 +28,10 @@ Read by this command:
   NULLSPEND_CONTEXT     The context to use, as with --context.
   NULLSPEND_SESSION     A Cookie header value for the server of NULLSPEND_BASE_URL.
   NULLSPEND_ORG         The organization to act in: an id such as ns_org_...
+  NULLSPEND_CA_FILE     Certificates (PEM) to trust besides the system's; SSL_CERT_FILE
+                        replaces the system's.
+  NULLSPEND_TIMEOUT     Seconds a server may be silent; 60 unless set.
+  NULLSPEND_INSECURE_HTTP  Set to anything: accept plain http to another machine.
   NULLSPEND_CONFIG_DIR  Where config.toml and credentials.json are.
   NULLSPEND_DATA_DIR    Where the daemon keeps its data.
   NULLSPEND_NO_INPUT    Set to anything: never ask a question. CI=true means the same.
@@ -71,17 +75,24 @@ The first of these that is given wins:
   4. the context chosen with `nullspend contexts use NAME`
   5. local
 
-A project file holds a name and perhaps an organization, never an address or a secret:
+A project file names a context of this machine, perhaps an organization and defaults for
+color, format and limit. It never holds an address, a header or a secret:
 
   context = "production"
   org = "ns_org_..."
+  [defaults]
+  limit = 20
 
-Credentials are kept in the system's keyring, or in credentials.json, which only you can
-read, where there is no keyring. They are sent to their own server and to no other, and
-redirects are not followed.
+Credentials are tried before they are kept: in the system's keyring, or in
+credentials.json, which only you can read, where no keyring keeps them. They are sent to
+their own server and to no other, and redirects are not followed. Some commands need a
+session, some an API key; sign in with both to use all of them. A session is the whole
+Cookie header of a signed-in browser.
 
-  nullspend contexts create production --url https://nullspend.example.com --with-key --use
-  nullspend auth status
+  nullspend auth login --server https://nullspend.example.com --context production
+  nullspend auth status --check
+  nullspend push --to production
+  nullspend doctor --context production
 """
 
 _MONEY = """\

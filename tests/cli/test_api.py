@@ -2,20 +2,21 @@
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 
+from nullspend_cli import transport
 from nullspend_cli.endpoints import auth_of
+from tests.cli.inside import Inside, inside
 from tests.fakes.server import FakeServer, Scripted
 from tests.machine import Daemon, Machine
 
-BY_SCHEMES = {
-    ("apiKey",): "key",
-    ("session",): "session",
-    ("apiKey", "session"): "either",
-    ("adminToken",): "admin",
-    (): "none",
-}
+
+@pytest.fixture
+def run(elsewhere: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Inside]:
+    yield inside(elsewhere, monkeypatch, capsys)
+    transport.close()
 
 
 def test_every_endpoint_of_the_daemon_gets_the_credential_it_takes(daemon: Daemon) -> None:
@@ -145,9 +146,9 @@ def test_another_host_is_refused_before_anything_is_sent(elsewhere: Machine, ser
     ],
 )
 def test_a_request_that_cannot_be_meant_is_a_usage_error(
-    elsewhere: Machine, server: FakeServer, arguments: tuple[str, ...], sentence: str
+    run: Inside, server: FakeServer, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    refused = elsewhere.run("api", *arguments)
+    refused = run("api", *arguments)
     assert (refused.code, refused.out, server.asked) == (2, "", [])
     assert sentence in refused.err
     assert "\x1b" not in refused.err

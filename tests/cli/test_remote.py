@@ -1,6 +1,7 @@
 """A second daemon as the remote server, behind TLS with a private authority, and gateways that fail in every way."""
 
 import json
+import socket
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
     ours, theirs = Authority(folder, "ours"), Authority(folder, "theirs")
     good = ours.certify("good", "localhost")
     gateway = Gateway(folder)
-    with fake_server() as second:
+    # Connections are taken, and then nobody says anything.
+    with fake_server() as second, socket.create_server(("127.0.0.1", 0)) as silent:
         found = Far(
             daemon,
             ours.file,
@@ -51,7 +53,7 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
             redirecting=gateway.add(good, f"return 307 {second.url}$request_uri;"),
             redirecting_home=gateway.add(good, "return 302 /login;"),
             broken=gateway.to(good, f"http://127.0.0.1:{free_port()}"),
-            slow=gateway.add(good, "proxy_pass http://127.0.0.1:9; proxy_connect_timeout 20s;"),
+            slow=gateway.to(good, f"http://127.0.0.1:{silent.getsockname()[1]}"),
             second=second,
         )
         with gateway.running():
@@ -127,18 +129,18 @@ def test_a_wrong_certificate_is_one_sentence_and_nothing_is_sent(
 @pytest.mark.parametrize(
     ("content", "why"), [(None, "cannot be read"), ("no certificate at all", "holds no certificate")]
 )
-def test_a_bad_ca_file_is_a_usage_error(here: Machine, far: Far, content: str | None, why: str) -> None:
-    file = here.home / "ca.pem"
+def test_a_bad_ca_file_is_a_usage_error(machine: Machine, far: Far, content: str | None, why: str) -> None:
+    file = machine.home / "ca.pem"
     if content:
         file.write_text(content)
-    refused = here.run("keys", "list", env=moved_to(here, far, far.stranger) | {"NULLSPEND_CA_FILE": str(file)})
+    refused = machine.run("keys", "list", env=moved_to(far, far.stranger) | {"NULLSPEND_CA_FILE": str(file)})
     assert (refused.code, refused.err) == (
         2,
         f"error: The CA file {file} {why}.\nnext: Name a PEM file with NULLSPEND_CA_FILE or --ca-file.\n",
     )
 
 
-def moved_to(here: Machine, far: Far, url: str) -> dict[str, str]:
+def moved_to(far: Far, url: str) -> dict[str, str]:
     """The environment in which the same credentials are meant for another address."""
     owner = far.daemon.state["owner"]
     return {
@@ -155,10 +157,10 @@ COMMANDS = (("keys", "list"), ("policy", "get"), ("events", "list"), ("api", "ke
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_redirect_is_not_followed_and_the_other_host_sees_nothing(
-    here: Machine, far: Far, command: tuple[str, ...]
+    machine: Machine, far: Far, command: tuple[str, ...]
 ) -> None:
     for url in (far.redirecting, far.redirecting_home):
-        refused = here.run(*command, env=moved_to(here, far, url))
+        refused = machine.run(*command, env=moved_to(far, url))
         assert (refused.code, refused.out) == (7, "")
         assert refused.err.startswith(f"error: {url} answers with a redirect to ")
         assert "which is not followed: credentials stay with their own server." in refused.err
@@ -166,11 +168,26 @@ def test_a_redirect_is_not_followed_and_the_other_host_sees_nothing(
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_gateway_without_its_server_is_one_sentence(here: Machine, far: Far, command: tuple[str, ...]) -> None:
-    refused = here.run(*command, env=moved_to(here, far, far.broken))
+def test_a_gateway_without_its_server_is_one_sentence(machine: Machine, far: Far, command: tuple[str, ...]) -> None:
+    refused = machine.run(*command, env=moved_to(far, far.broken))
     assert (refused.code, refused.out) == (7, "")
     assert refused.err == (
         f"error: No NullSpend server answers behind {far.broken}: its gateway says 502.\nnext: nullspend doctor\n"
+    )
+
+
+@pytest.mark.parametrize("command", [("keys", "create", "x"), ("api", "keys")], ids=" ".join)
+def test_a_server_that_says_nothing_is_given_up(machine: Machine, far: Far, command: tuple[str, ...]) -> None:
+    refused = machine.run(*command, env=moved_to(far, far.slow))
+    assert (refused.code, refused.out) == (7, "")
+    assert refused.err == f"error: No server answers at {far.slow}: it took too long.\nnext: nullspend doctor\n"
+
+
+def test_a_time_that_is_none_is_a_usage_error(machine: Machine, far: Far) -> None:
+    refused = machine.run("keys", "list", env=moved_to(far, far.url) | {"NULLSPEND_TIMEOUT": "soon"})
+    assert (refused.code, refused.err) == (
+        2,
+        "error: NULLSPEND_TIMEOUT is 'soon'; it is a number of seconds such as 30.\n",
     )
 
 
