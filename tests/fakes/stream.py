@@ -17,6 +17,8 @@ class StreamingServer:
         self.asked: list[dict[str, str]] = []
         """The headers of each request, names in lower case, with `path`."""
         self.status = 200
+        self.length: int | None = None
+        """The Content-Length it promises."""
         self.url = ""
 
 
@@ -26,6 +28,8 @@ def _handler(server: StreamingServer) -> type[BaseHTTPRequestHandler]:
             server.asked.append({"path": self.path, **{name.lower(): text for name, text in self.headers.items()}})
             self.send_response(server.status)
             self.send_header("Content-Type", "text/event-stream")
+            if server.length is not None:
+                self.send_header("Content-Length", str(server.length))
             self.end_headers()
             while server.status == 200 and (piece := server.pieces.get()) != END:
                 self.wfile.write(piece)
