@@ -137,7 +137,7 @@ def fill(daemon: Daemon, key_value: str, count: int) -> float:
             rollups = Rollups(tx)
             for number in numbers:
                 tx.now_ms = first + number * BLOCK_MS // base
-                store_event(tx, rollups, event(found, keys, number))
+                store_event(tx, rollups, event(found, keys, number), {})
             rollups.store()
             tx.execute("DELETE FROM outbox")
 

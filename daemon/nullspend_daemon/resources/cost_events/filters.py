@@ -7,7 +7,7 @@ from nullspend_daemon.resources.cost_events.records import SELECT
 from nullspend_daemon.store.transaction import Tx
 
 _SELECTIVE = ("request_id", "session_id", "trace_id", "customer_id", "model", "api_key_id", "budget_status")
-"""Columns with an index of their own."""
+"""Columns with an index of their own, the most selective first: that one's is used, whatever else is asked for."""
 _COMMON = ("provider", "source")
 """Columns with a few values each: most events match, or none does."""
 _COUNTED = ("provider", "model", "api_key_id", "source")
@@ -29,7 +29,9 @@ def matching(tx: Tx, org_id: str, query: EventFilters) -> tuple[str, list[Any]]:
     columns = {column: value for column, value in given.items() if value is not None}
     if not _can_match(tx, org_id, columns):
         return f"{SELECT} WHERE 0", []
-    conditions = ["org_id = ?", *(f"{column} = ?" for column in columns)]
+    # A + in front keeps SQLite from using that column's index: without statistics it would pick any of them.
+    indexed = next(iter(columns), "")
+    conditions = ["org_id = ?", *(f"{'' if column == indexed else '+'}{column} = ?" for column in columns)]
     params = [org_id, *columns.values()]
     for condition, name in (("created_at >= ?", "created_after"), ("created_at < ?", "created_before")):
         bound = getattr(query, name, None)
