@@ -9,7 +9,7 @@ from nullspend_daemon.pricing.parts import parts_without_text
 from nullspend_daemon.pricing.rates import Price, TokenClass
 from nullspend_daemon.pricing.shapes import Json, Shape, as_list, as_object, model_of
 
-_INPUT_CLASSES: tuple[TokenClass, ...] = ("input", "cache_write_5m", "cache_write_1h")
+_INPUT_CLASSES: tuple[TokenClass, ...] = ("input", "cached_input", "cache_write_5m", "cache_write_1h")
 _REFERENCES = ("previous_response_id", "conversation", "prompt", "background")
 """Fields of a Responses request that bring in what its body does not show."""
 _CLIENT_TOOLS = ("function", "custom", "local_shell", "apply_patch", "computer", "bash_", "text_editor_", "memory_")

@@ -122,6 +122,7 @@ class Catalogue:
 
     def _remembered(self) -> _Memory:
         """What is known of this half hour, with prices.toml as it is now."""
+        self._ready()
         self._take_overrides()
         half_hour = self._clock.now_ms() // KEPT_MS
         if self._memory.half_hour != half_hour:
