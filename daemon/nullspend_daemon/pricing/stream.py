@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nullspend_daemon.pricing import usage as read
+from nullspend_daemon.pricing.long_lines import LongLine
 from nullspend_daemon.pricing.shapes import Json, Shape, as_list, as_object, text_or_none
 from nullspend_daemon.pricing.usage import Observed, ToolCall, Usage
 
@@ -15,6 +16,7 @@ _BOM = b"\xef\xbb\xbf"
 
 _CHAT_MATTERS = re.compile(rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"tool_calls".*"name"')
 _FINAL = re.compile(rb'"response\.(?:completed|incomplete|failed)"')
+_CALL_DONE = re.compile(rb'"type"\s*:\s*"response\.output_item\.done".*"function_call"')
 _FINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _FINAL_WORDS = (b"response.completed", b"response.incomplete", b"response.failed")
 _MESSAGES_WORDS = (b"message_start", b"message_delta", b"message_stop", b"tool_use")
@@ -31,6 +33,7 @@ class StreamReader:
     _line: bytearray = field(default_factory=bytearray)
     _characters: int = 0
     _dropping: bool = False
+    _long: LongLine | None = None
     _event: str | None = None
     _started: bool = False
     _complete: bool = False
@@ -66,6 +69,9 @@ class StreamReader:
         self._end_line()
         if self._final is not None:
             return self._final
+        return self._so_far()
+
+    def _so_far(self) -> Observed:
         return Observed(
             usage=self._usage if self.shape != "messages" else read.messages_usage(self._merged),
             model=self._model,
@@ -90,12 +96,17 @@ class StreamReader:
         return _only_null(lines, b'"usage"') and _only_null(lines, b'"finish_reason"')
 
     def _append(self, piece: bytes) -> None:
-        if self._dropping or not piece:
+        if not piece:
+            return
+        if self._dropping:
+            if self._long is not None:
+                self._long.append(piece)
             return
         self._line += piece
         self._characters += len(piece) if piece.isascii() else len(piece.translate(None, _CONTINUATION))
         if self._characters > MAX_LINE:
             self._dropping = True
+            self._long = LongLine.begun(bytes(self._line)) if self.shape == "responses" else None
             self._line.clear()
 
     def _end_line(self) -> None:
@@ -106,6 +117,9 @@ class StreamReader:
             line, self._started = line.removeprefix(_BOM), True
         if not dropped:
             self._take(line.strip())
+        elif self._long is not None:
+            self._final = self._long.observed(self._so_far()) or self._final
+            self._long = None
 
     def _take(self, line: bytes) -> None:
         if line.startswith(b"data:"):
@@ -142,7 +156,11 @@ class StreamReader:
             self._calls += read.function_calls(as_object(choice.get("delta")))
 
     def _response(self, data: bytes) -> None:
-        """An event of the Responses API: only the first, for the model, and the final ones are parsed."""
+        """An event of the Responses API: only the first, for the model, tool calls and the final ones are parsed."""
+        if _CALL_DONE.search(data):
+            call = read.parse_object(data) or {}
+            self._calls += read.responses({"output": [call.get("item")]}).tool_calls or []
+            return
         final = self._event in _FINAL_EVENTS or _FINAL.search(data)
         if not final and (self._model is not None or not _FIRST_RESPONSE.search(data)):
             return

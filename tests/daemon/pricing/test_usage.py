@@ -142,6 +142,47 @@ def test_a_line_of_more_than_65536_characters_is_dropped_and_the_next_one_read(c
         assert observe("chat", raw + b"\n\n" + usage).usage == Usage(input=5, uncached=5, output=6)
 
 
+@pytest.mark.parametrize("step", [10_000_000, 65_536, 1000, 7])
+def test_the_usage_in_a_long_last_event_of_a_responses_stream_is_still_read(step: int) -> None:
+    """It repeats instructions, tools and output; a `usage` in any of them is not the one that counts."""
+    said = 'a text that says "usage": {"input_tokens": 1, "output_tokens": 1} \u6771' * 3000
+    call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "weather", "arguments": "{}"}
+    response = {
+        "id": "resp_1",
+        "status": "incomplete",
+        "incomplete_details": {"reason": "max_output_tokens"},
+        "output": [{"type": "message", "content": [{"type": "output_text", "text": said}]}, call],
+        "tools": [{"name": "t", "parameters": {"properties": {"usage": {"type": "object"}}}}],
+        "usage": {"input_tokens": 90_000, "input_tokens_details": {"cached_tokens": 5}, "output_tokens": 70_000},
+        "user": None,
+        "metadata": {"usage": "none"},
+    }
+    begun = {"id": "resp_1", "model": "gpt-5", "status": "in_progress", "usage": None}
+    events = [
+        {"type": "response.created", "response": begun},
+        {"type": "response.output_item.done", "item": call},
+        {"type": "response.incomplete", "response": response},
+    ]
+    whole = "".join(f"data: {json.dumps(event, ensure_ascii=False)}\n\n" for event in events).encode()
+    assert len(whole) > 200_000
+    pieces = (whole[start : start + step] for start in range(0, len(whole), step))
+    assert observe("responses", *pieces) == Observed(
+        usage=Usage(input=90_000, uncached=89_995, cached=5, output=70_000),
+        model="gpt-5",
+        stop_reason="max_output_tokens",
+        tool_calls=[WEATHER],
+        response_id="resp_1",
+        status="incomplete",
+    )
+
+
+def test_a_long_event_that_is_not_the_last_or_is_cut_off_tells_no_usage() -> None:
+    usage = '"usage":{"input_tokens":1,"output_tokens":1}'
+    for kind, end in (("response.in_progress", f"{usage}}}}}\n\n"), ("response.completed", '"output":[')):
+        line = f'data: {{"type":"{kind}","response":{{"id":"r","text":"{"x" * 70_000}",{end}'
+        assert observe("responses", line.encode()).usage is None
+
+
 def test_a_megabyte_without_a_newline_is_not_kept() -> None:
     reader = StreamReader("chat")
     for _ in range(1000):
