@@ -32,6 +32,8 @@ class Auth(StrEnum):
     SESSION = "session"
     EITHER = "either"
     ADMIN = "admin"
+    VOUCHED = "vouched"
+    """A session, and on this machine the word of its owner that what comes back is for them."""
     NONE = "none"
 
 
@@ -227,9 +229,11 @@ class Client:
             return {"Authorization": f"Bearer {self.place.admin_token}"}
         if auth is not Auth.KEY:
             session = self._session_cookie()
+            if session and auth is Auth.VOUCHED and self.place.daemon:
+                return {"Cookie": session, "Authorization": f"Bearer {self.place.admin_token}"}
             if session:
                 return {"Cookie": session}
-        key = None if auth is Auth.SESSION else self._key or self.place.key
+        key = None if auth in (Auth.SESSION, Auth.VOUCHED) else self._key or self.place.key
         if key:
             return {"X-NullSpend-Key": key}
         raise no_credential(self.place, "key" if auth is Auth.KEY else "session")

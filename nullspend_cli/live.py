@@ -10,7 +10,7 @@ the server is back. Nothing is lost over a restart, since the stream is resumed 
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from nullspend_cli.client import Auth, Client
@@ -33,6 +33,8 @@ class Change(NamedTuple):
 
     seq: int
     envelope: Record
+    text: str = ""
+    """The envelope as it came, byte for byte what a webhook receiver gets."""
 
     @property
     def type(self) -> str:
@@ -68,14 +70,16 @@ def follow(
     look: Look[T],
     *,
     types: Sequence[str] = (),
+    params: Mapping[str, str | None] | None = None,
     after: int | None = None,
     say: Callable[[str], None] = _say_nothing,
 ) -> Iterator[T]:
-    """What `look` makes of the news, for ever. `types` narrows the stream, `after` resumes it behind a known event.
+    """What `look` makes of the news, for ever. `types` and further `params` narrow the stream, `after` resumes it behind a known
+    event.
 
     Raises what the first connection raises; from then on it waits for a server that is away, and says so once.
     """
-    feed = _Feed(connect, look, types, after)
+    feed = _Feed(connect, look, {**(params or {}), "types": ",".join(types) or None}, after)
     feed.open()
     wait = _FIRST_WAIT
     away = False
@@ -101,10 +105,10 @@ def follow(
 class _Feed:
     """One follower: its connection, and how far it has come."""
 
-    def __init__(self, connect: Connect, look: Look[T], types: Sequence[str], after: int | None) -> None:
+    def __init__(self, connect: Connect, look: Look[T], params: Mapping[str, str | None], after: int | None) -> None:
         self._connect = connect
         self._look: Look[Any] = look
-        self._types = ",".join(types) or None
+        self._params = params
         self._after = after
         self._client: Client | None = None
         self._has_stream = True
@@ -134,8 +138,7 @@ class _Feed:
 
     def _streamed(self, client: Client) -> Iterator[Any]:
         resume = {} if self._after is None else {"Last-Event-ID": str(self._after)}
-        params = {"types": self._types}
-        with client.stream(PATH, params, auth=Auth.ADMIN, headers=resume, quiet_seconds=_QUIET_SECONDS) as chunks:
+        with client.stream(PATH, self._params, auth=Auth.ADMIN, headers=resume, quiet_seconds=_QUIET_SECONDS) as chunks:
             yield self._told(client)
             parser = Parser()
             for chunk in chunks:
@@ -206,7 +209,7 @@ class Parser:
         if data:
             envelope = _json(data)
             if isinstance(envelope, dict):
-                changes.append(Change(self.last_id or 0, envelope))
+                changes.append(Change(self.last_id or 0, envelope, data))
 
 
 def _json(text: str) -> Any:

@@ -27,6 +27,7 @@ _ENTRIES = (
     Entry("policy", "Money", "What a key may do right now."),
     Entry("actions", "Approvals", "What agents ask for, and what people decide.", ("approvals",)),
     Entry("slack", "Approvals", "Hear of requests and budgets in Slack."),
+    Entry("webhooks", "Systems", "Who hears of what happens, signed."),
     Entry("orgs", "Teams", "Organizations: yours alone, and those you share."),
     Entry("members", "Teams", "Who is in an organization, and what they may do."),
     Entry("invites", "Teams", "Invitations to an organization."),

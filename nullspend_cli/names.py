@@ -28,6 +28,27 @@ class Names:
         return replies.rows(self._client.get("/api/budgets", auth=Auth.EITHER), Kind.BUDGET)
 
     @functools.cached_property
+    def webhooks(self) -> list[Record]:
+        """All webhook endpoints of the organization."""
+        return replies.rows(self._client.get("/api/webhooks"), Kind.WEBHOOK)
+
+    def webhook(self, text: str) -> Record:
+        """The endpoint with this id, URL or description. Raises Missing, or Usage when several fit."""
+        wanted = id_or_none(Kind.WEBHOOK, text)
+        found = [
+            endpoint
+            for endpoint in self.webhooks
+            if (endpoint["id"] == wanted if wanted else text in (endpoint["url"], endpoint.get("description")))
+        ]
+        return only(
+            found,
+            f"There is no webhook endpoint {text!r}.",
+            "nullspend webhooks list",
+            f"Several webhook endpoints answer to {text!r}:",
+            lambda endpoint: f"{endpoint['id']}  {endpoint['url']}  created {show_time(endpoint.get('createdAt'))}",
+        )
+
+    @functools.cached_property
     def _key_names(self) -> dict[str, str]:
         return {str(key["id"]): str(key["name"]) for key in or_none(lambda: self.keys)}
 
@@ -81,10 +102,19 @@ class Names:
         entity_type, entity_id = str(budget["entityType"]), str(budget["entityId"])
         return entity_id, self.entity(entity_type, entity_id)
 
-    @functools.cached_property
+    @property
     def me(self) -> str:
         """The id of the signed-in user."""
-        return str(replies.record(self._client.get("/api/auth/session"))["userId"])
+        return str(self._whoami["userId"])
+
+    @property
+    def org_id(self) -> str:
+        """The id of the organization the session is in."""
+        return str(self._whoami["orgId"])
+
+    @functools.cached_property
+    def _whoami(self) -> Record:
+        return replies.record(self._client.get("/api/auth/session"))
 
 
 def id_or_none(kind: Kind, text: str) -> str | None:

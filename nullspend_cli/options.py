@@ -56,6 +56,12 @@ SERVER = (
     ),
     Shared("trust_proxy", ("--trust-proxy",), "Believe X-Forwarded-* headers."),
     Shared(
+        "delivery_retention",
+        ("--delivery-retention",),
+        "How long webhook deliveries are kept; 7 unless given.",
+        "DAYS",
+    ),
+    Shared(
         "upstream",
         ("--upstream",),
         "Another provider, or where openai or anthropic calls go; `fake` needs no network. Repeatable.",

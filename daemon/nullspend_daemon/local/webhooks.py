@@ -17,7 +17,7 @@ from nullspend_daemon.store.transaction import Tx
 
 
 class Trigger(Wire):
-    """Body of POST /_local/trigger; the keys of `object` replace those of the sample."""
+    """Body of POST /_local/trigger; what `object` says replaces what the sample says."""
 
     type: EventType
     object: dict[str, Any] = Field(default_factory=dict[str, Any])
@@ -40,8 +40,18 @@ def trigger(tx: Tx, call: Call[Trigger, None]) -> Record:
     """Fire an event of the catalogue with realistic content, as if its cause had happened."""
     body = call.body
     org_id = org_or_owners(tx, body.org_id)
-    content = {**samples.sample(tx, org_id, body.type), **body.object}
+    content = _merged(samples.sample(tx, org_id, body.type), body.object)
     return {"eventId": outbox.stage(tx, org_id, body.type, content)}
+
+
+def _merged(sample: Record, given: Record) -> Record:
+    """The sample with the given values in it; an object inside keeps what is not given."""
+    inner = {
+        key: _merged(sample[key], value)
+        for key, value in given.items()
+        if isinstance(value, dict) and isinstance(sample.get(key), dict)
+    }
+    return {**sample, **given, **inner}
 
 
 def resend(tx: Tx, call: Call[None, None]) -> Record:
