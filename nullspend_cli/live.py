@@ -74,8 +74,8 @@ def follow(
     after: int | None = None,
     say: Callable[[str], None] = _say_nothing,
 ) -> Iterator[T]:
-    """What `look` makes of the news, for ever. `types` and further `params` narrow the stream, `after` resumes it behind a known
-    event.
+    """What `look` makes of the news, for ever. `types` and further `params` narrow the stream, `after` resumes it
+    behind a known event.
 
     Raises what the first connection raises; from then on it waits for a server that is away, and says so once.
     """

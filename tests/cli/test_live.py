@@ -12,7 +12,8 @@ from nullspend_cli.trace import Trace
 from tests.fakes.server import FakeServer, Scripted
 from tests.fakes.stream import END, streaming_server
 
-ONE = b'id: 7\nevent: test.ping\ndata: {"type": "test.ping", "data": {"object": {"message": "one"}}}\n\n'
+ONE_TEXT = '{"type": "test.ping", "data": {"object": {"message": "one"}}}'
+ONE = f"id: 7\nevent: test.ping\ndata: {ONE_TEXT}\n\n".encode()
 TWO = b'id: 9\nevent: test.ping\ndata: {"type": "test.ping", "data": {"object": {"message": "two"}}}\n\n'
 
 
@@ -42,7 +43,7 @@ def test_a_comment_is_a_sign_of_life_and_half_an_event_is_nothing_yet() -> None:
     assert parser.feed(b": still here\n\n") == []
     assert parser.feed(ONE[:20]) is None
     assert parser.feed(ONE[20:]) == [
-        Change(7, {"type": "test.ping", "data": {"object": {"message": "one"}}}),
+        Change(7, {"type": "test.ping", "data": {"object": {"message": "one"}}}, ONE_TEXT),
     ]
 
 
