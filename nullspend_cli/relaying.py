@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import itertools
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,7 +72,10 @@ class Target(NamedTuple):
 
 def events(run: Run, params: Mapping[str, str | None], types: Sequence[str], target: Target | None) -> Iterator[Record]:
     """Every event from now on, or from where `params` says, as its envelope; with what the target said to it."""
-    for changes in live.follow(run.connect, _changes, types=types, params=params, say=run.out.note):
+    followed = live.follow(run.connect, _changes, types=types, params=params, say=run.out.note)
+    first = next(followed)
+    run.out.note("Listening." + (" The signing secret: nullspend webhooks listen --print-secret" if target else ""))
+    for changes in itertools.chain([first], followed):
         for change in changes:
             yield {**change.envelope, **({} if target is None else {"forwarded": target.send(change)})}
 

@@ -286,7 +286,6 @@ def listen(
     target = None if forward_to is None else relaying.Target.of(forward_to, secret)
     start = parse_moment(since, time.time_ns() // 1_000_000) if since else None
     params = {"since": start, "orgId": run.names.org_id, "resent": "true"}
-    run.out.hint("Listening. The signing secret: nullspend webhooks listen --print-secret" if target else "Listening.")
     found = relaying.events(run, params, _types(events) or [], target)
     run.out.stream(found, _FORWARDED if target else _LISTENED)
 

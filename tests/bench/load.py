@@ -33,7 +33,8 @@ def request(method: str, path: str, body: bytes, headers: dict[str, str]) -> byt
     return "\r\n".join(lines).encode() + body
 
 
-async def _read_reply(reader: asyncio.StreamReader) -> int:
+async def read_reply(reader: asyncio.StreamReader) -> int:
+    """Reads one reply to its end; its status."""
     head = await reader.readuntil(b"\r\n\r\n")
     status = int(head[9:12])
     lower = head.lower()
@@ -50,7 +51,7 @@ async def _client(port: int, requests: Iterator[bytes], latencies: list[float]) 
     for each in requests:
         started = time.perf_counter()
         writer.write(each)
-        status = await _read_reply(reader)
+        status = await read_reply(reader)
         latencies.append((time.perf_counter() - started) * 1000)
         if status >= 300:
             raise RuntimeError(f"the server answered {status}")
