@@ -390,7 +390,6 @@ def test_check_says_that_all_agrees(mine: Machine) -> None:
     assert mine.run("daemon", "check", "--json").json == {"ok": True, "differences": []}
 
 
-@pytest.mark.xfail(reason="a budget's spend is not compared with its events yet")
 def test_check_names_what_differs_and_repairs_it(mine: Machine) -> None:
     start(mine)
     mine.run("budgets", "set", "--key", "default", "--max", "$5")

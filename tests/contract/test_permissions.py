@@ -29,6 +29,7 @@ POST   /api/budgets/{budget}              401 401     401 401   401    403    40
 DELETE /api/budgets/{budget}              401 401     401 401   401    403    403   200   200      404   401
 GET    /api/budgets/{budget}/sources      401 401     401 401   401    200    200   200   200      404   401
 GET    /api/budgets/status                401 401     401 200   200    401    401   401   401      401   401
+GET    /api/budgets/velocity-status       401 401     401 401   401    200    200   200   200      200   401
 POST   /api/cost-events                   401 401     401 201   201    401    401   401   401      401   401
 POST   /api/cost-events/batch             401 401     401 201   201    401    401   401   401      401   401
 GET    /api/cost-events                   401 401     401 200   200    200    200   200   200      200   401
@@ -61,6 +62,7 @@ POST   /api/slack/config                  401 401     401 401   401    403    40
 POST   /api/slack/test                    401 401     401 401   401    403    403   502   502      502   401
 DELETE /api/slack/config                  401 401     401 401   401    403    403   200   200      200   401
 GET    /_local/users                      401 401     401 401   401    401    401   401   401      401   200
+GET    /_local/holds                      401 401     401 401   401    401    401   401   401      401   200
 POST   /_local/check                      401 401     401 401   401    401    401   401   401      401   200
 """
 CODES = {401: "authentication_required", 403: "forbidden", 404: "not_found"}

@@ -2,6 +2,9 @@
 
 import time
 
+from pydantic_core import from_json
+
+from nullspend_daemon.contract.money import MAX_MICRODOLLARS
 from nullspend_daemon.ledger.events import counted_row
 from nullspend_daemon.ledger.rollups import Rollups
 from nullspend_daemon.store.transaction import Row, Tx
@@ -15,6 +18,11 @@ _REDUCE_SESSION = (
     " first_event_at = coalesce((SELECT min(created_at) FROM cost_events"
     " WHERE org_id = cost_sessions.org_id AND session_id = cost_sessions.session_id), first_event_at)"
     " WHERE org_id = ? AND session_id = ?"
+)
+
+_CARRY = (
+    f"UPDATE budgets SET carried_microdollars = min(carried_microdollars + ?, {MAX_MICRODOLLARS})"
+    " WHERE id = ? AND period_number = ?"
 )
 
 
@@ -40,6 +48,9 @@ def drop_old_events(tx: Tx, keep_ms: int) -> int:
 
 def _drop(tx: Tx, rollups: Rollups, row: Row) -> None:
     rollups.take_back(counted_row(row))
+    charged: dict[str, int] = from_json(row["charged"] or "{}")
+    # What a budget has spent in its current period stays spent.
+    tx.executemany(_CARRY, [(row["cost_microdollars"], budget_id, number) for budget_id, number in charged.items()])
     tx.execute("DELETE FROM cost_events WHERE seq = ?", (row["seq"],))
     tx.execute("DELETE FROM event_bodies WHERE org_id = ? AND request_id = ?", (row["org_id"], row["request_id"]))
     if row["session_id"] is not None:

@@ -168,6 +168,22 @@ class Checked(Wire):
     differences: list[str]
 
 
+class HeldOfBudget(Wire):
+    """What live holds reserve of one budget."""
+
+    entity_type: Literal["user", "api_key", "tag", "customer"]
+    entity_id: str
+    reserved_microdollars: int
+    holds: int
+    org_id: str
+
+
+class HoldList(Wire):
+    """Reply of GET /_local/holds."""
+
+    data: list[HeldOfBudget]
+
+
 class AnyObject(Wire):
     """A JSON object whose keys are described elsewhere."""
 

@@ -2,7 +2,7 @@
 
 from nullspend_daemon.http.openapi import get_document
 from nullspend_daemon.http.route import ADMIN, PUBLIC, Route
-from nullspend_daemon.local import billing, control, live, people, prices, webhooks
+from nullspend_daemon.local import billing, control, holds, live, people, prices, webhooks
 from nullspend_daemon.local.models import (
     AnyObject,
     BackedUp,
@@ -23,6 +23,7 @@ ROUTES = [
     Route(method="GET", path="/_local/openapi.json", auth=PUBLIC, reply=AnyObject, runs=get_document),
     *people.ROUTES,
     *billing.ROUTES,
+    *holds.ROUTES,
     *prices.ROUTES,
     *live.ROUTES,
     *webhooks.ROUTES,

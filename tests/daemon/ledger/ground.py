@@ -14,6 +14,8 @@ from nullspend_daemon.ledger.holds import Approved, Denied, HoldRequest
 from nullspend_daemon.local.bootstrap import ensure_owner
 from nullspend_daemon.resources.budgets import service
 from nullspend_daemon.resources.budgets.models import SetBudget
+from nullspend_daemon.resources.cost_events import ingest
+from nullspend_daemon.resources.cost_events.models import ReportCost
 from nullspend_daemon.settings import Settings
 from nullspend_daemon.store import identity
 from nullspend_daemon.store.database import Database
@@ -47,6 +49,7 @@ class Ground:
         owner = self.database.write(ensure_owner)
         key = self.database.read(lambda tx: identity.find_key(tx, identity.digest(owner.api_key)))
         assert key is not None
+        self.identity = key
         self.org, self.user, self.key = key.org_id, key.user_id, key.key_id
         self.caller = Caller(self.user, self.org, "owner", None)
         self._numbers = itertools.count(1)
@@ -68,13 +71,13 @@ class Ground:
         body = SetBudget.model_validate(
             {"entityType": entity_type, "entityId": entity_id, "maxBudgetMicrodollars": maximum, **more}
         )
-        return str(self.database.write(lambda tx: service.set_budget(tx, self._call(body)))["id"])  # type: ignore[index]
+        return str(self.database.write(lambda tx: service.set_budget(tx, self._call(body)), durable=False)["id"])  # type: ignore[index]
 
     def reset(self, budget_id: str) -> None:
-        self.database.write(lambda tx: service.reset_budget(tx, self._call(None, id=budget_id)))
+        self.database.write(lambda tx: service.reset_budget(tx, self._call(None, id=budget_id)), durable=False)
 
     def delete(self, budget_id: str) -> None:
-        self.database.write(lambda tx: service.delete_budget(tx, self._call(None, id=budget_id)))
+        self.database.write(lambda tx: service.delete_budget(tx, self._call(None, id=budget_id)), durable=False)
 
     def _call(self, body: Any, **params: str) -> Call[Any, Any]:
         return Call(self.caller, body, None, params, {}, _Parts)  # type: ignore[arg-type]
@@ -148,6 +151,13 @@ class Ground:
 
     def release(self, hold_id: str) -> None:
         self.database.write(lambda tx: holds.release(tx, hold_id))
+
+    def report(self, cost: int, *, tags: dict[str, str], customer: str | None = None) -> None:
+        """Reports spend as POST /api/cost-events does."""
+        fields = {"provider": "p", "model": "m", "inputTokens": 1, "outputTokens": 1, "costMicrodollars": cost}
+        body = ReportCost.model_validate({**fields, "tags": tags, **({"customer": customer} if customer else {})})
+        call = Call(Caller(self.user, self.org, None, self.identity), body, None, {}, {}, _Parts)  # type: ignore[arg-type]
+        self.database.write(lambda tx: ingest.report_cost(tx, call), durable=False)
 
     # -- what is there
 

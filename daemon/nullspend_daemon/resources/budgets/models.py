@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from nullspend_daemon.contract.ids import InvalidId, Kind, parse_id
@@ -127,6 +127,25 @@ class BudgetStatus(Wire):
     """Reply of GET /api/budgets/status."""
 
     entities: list[EntityStatus]
+
+
+class VelocityState(BaseModel):
+    """How fast one budget is being spent; snake_case by contract. Times in epoch ms."""
+
+    entity_key: str
+    window_size_ms: int
+    window_start_ms: int
+    current_count: int
+    current_spend: int
+    prev_count: int
+    prev_spend: int
+    tripped_at: int | None
+
+
+class VelocityStatus(Wire):
+    """Reply of GET /api/budgets/velocity-status."""
+
+    velocity_state: list[VelocityState]
 
 
 class BudgetSource(Wire):

@@ -4,7 +4,7 @@ from nullspend_daemon.contract.ids import Kind
 from nullspend_daemon.http.route import KEY, Envelope, Route, either, session
 from nullspend_daemon.http.windows import PeriodQuery
 from nullspend_daemon.http.wire import path_id
-from nullspend_daemon.resources.budgets import service, sources
+from nullspend_daemon.resources.budgets import service, sources, velocity
 from nullspend_daemon.resources.budgets.models import (
     BudgetList,
     BudgetRecord,
@@ -12,6 +12,7 @@ from nullspend_daemon.resources.budgets.models import (
     BudgetStatus,
     Deleted,
     SetBudget,
+    VelocityStatus,
 )
 
 _ONE = {"id": path_id(Kind.BUDGET)}
@@ -30,6 +31,13 @@ ROUTES = [
         errors=("spend_cap_exceeded", "limit_exceeded"),
     ),
     Route(method="GET", path="/api/budgets/status", auth=KEY, reply=BudgetStatus, reads=service.budget_status),
+    Route(
+        method="GET",
+        path="/api/budgets/velocity-status",
+        auth=session("viewer"),
+        reply=VelocityStatus,
+        reads=velocity.velocity_status,
+    ),
     Route(
         method="POST",
         path="/api/budgets/{id}",
