@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from nullspend_daemon.ledger import budgets, corrections, holds, retention
 from nullspend_daemon.ledger.check import find_differences
@@ -23,7 +30,8 @@ from tests.property.engine_model import Entity, Event, Model
 FULL = os.environ.get("NULLSPEND_FULL") == "1"
 JANUARY_31 = 1_769_853_600_000  # 2026-01-31T10:00:00Z: the anchor whose monthly step overflows
 TAGS = [("tag", "team=a"), ("tag", "team=b"), ("tag", "customer=acme")]
-MONEY = st.integers(0, 120)
+MONEY = st.integers(0, 60)
+WAITS = st.sampled_from([1, 999, 10_000, 29_999, 30_000, 59_999, 61_000, 3_600_000, 86_400_000, 9 * 86_400_000, 2**35])
 
 
 def calls() -> st.SearchStrategy[dict[str, Any]]:
@@ -39,13 +47,13 @@ def calls() -> st.SearchStrategy[dict[str, Any]]:
 
 SETTINGS = st.fixed_dictionaries(
     {
-        "limit": st.integers(1, 400),
-        "policy": st.sampled_from(["strict_block", "strict_block", "soft_block", "warn"]),
-        "interval": st.sampled_from([None, "daily", "weekly", "monthly", "yearly"]),
+        "limit": st.sampled_from([1, 50, 150, 400, 1000]),
+        "policy": st.sampled_from(["strict_block", "warn", "soft_block", "warn"]),
+        "interval": st.sampled_from([None, None, "daily", "weekly", "monthly", "yearly"]),
         "session_limit": st.sampled_from([None, None, 40, 150]),
         "velocity": st.sampled_from([None, None, (100, 60_000, 60_000), (100, 90_000, 30_000), (250, 60_000, 10_000)]),
         "thresholds": st.sampled_from([(50, 80, 90, 95), (), (1, 100)]),
-        "reserve": st.integers(0, 400),
+        "reserve": st.sampled_from([0, 0, 20, 100]),
     }
 )
 
@@ -95,6 +103,11 @@ class Engine(RuleBasedStateMachine):
 
     # -- what people do
 
+    @initialize(which=st.sets(st.integers(0, 5), min_size=3), data=st.data())
+    def begin(self, which: set[int], data: st.DataObject) -> None:
+        for number in sorted(which):
+            self.save(number, data.draw(SETTINGS))
+
     @rule(which=st.integers(0, 5), wanted=SETTINGS)
     def save(self, which: int, wanted: dict[str, Any]) -> None:
         entity = self.entities[which]
@@ -121,7 +134,7 @@ class Engine(RuleBasedStateMachine):
         self.ground.reset(self.ids[entity])
         self.model.reset(self.model.budgets[entity])
 
-    @precondition(lambda self: self.ids)
+    @precondition(lambda self: len(self.ids) > 3)
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
         entity = data.draw(st.sampled_from(sorted(self.ids)))
@@ -130,9 +143,15 @@ class Engine(RuleBasedStateMachine):
 
     # -- calls
 
-    @rule(call=calls(), estimate=MONEY, finalize=st.booleans())
-    def hold(self, call: dict[str, Any], estimate: int, finalize: bool) -> None:
-        self._hold(call, estimate, finalize, None)
+    @rule(call=calls(), estimates=st.lists(MONEY, min_size=1, max_size=4), finalize=st.booleans())
+    def hold(self, call: dict[str, Any], estimates: list[int], finalize: bool) -> None:
+        for estimate in estimates:
+            self._hold(call, estimate, finalize, None)
+
+    @rule(call=calls(), estimate=MONEY, seconds=st.sampled_from([1, 20, 61, 100]))
+    def hold_after_a_while(self, call: dict[str, Any], estimate: int, seconds: int) -> None:
+        self.wait(1000 * seconds)
+        self._hold(call, estimate, False, None)
 
     @rule(call=calls(), estimate=MONEY)
     def reserve(self, call: dict[str, Any], estimate: int) -> None:
@@ -156,6 +175,15 @@ class Engine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.holds)
     @rule(data=st.data(), percent=st.integers(0, 150), awaits=st.booleans())
     def settle(self, data: st.DataObject, percent: int, awaits: bool) -> None:
+        self._settle(data, percent, awaits)
+
+    @precondition(lambda self: self.model.holds)
+    @rule(data=st.data(), percents=st.lists(st.integers(0, 150), min_size=1))
+    def settle_many(self, data: st.DataObject, percents: list[int]) -> None:
+        for percent in percents[: len(self.model.holds)]:
+            self._settle(data, percent, False)
+
+    def _settle(self, data: st.DataObject, percent: int, awaits: bool) -> None:
         hold_id = self._draw_hold(data)
         cost = self.model.holds[hold_id].amount * percent // 100
         call = self.requests[hold_id]
@@ -204,7 +232,7 @@ class Engine(RuleBasedStateMachine):
 
     # -- time, and a daemon that dies
 
-    @rule(ms=st.sampled_from([1, 999, 10_000, 30_000, 59_999, 61_000, 3_600_000, 86_400_000, 9 * 86_400_000, 2**35]))
+    @rule(ms=WAITS)
     def wait(self, ms: int) -> None:
         self.ground.clock.advance(ms)
         self.model.now += ms
