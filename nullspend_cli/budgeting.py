@@ -15,6 +15,7 @@ _KINDS = {"api_key": "key"}
 _INTERVALS = ("daily", "weekly", "monthly", "yearly", "none")
 _BAR_WIDTH = 8
 _LIMIT, _SPENT = "maxBudgetMicrodollars", "spendMicrodollars"
+_HELD, _FREE = "reservedMicrodollars", "freeMicrodollars"
 
 
 def columns(names: Names, glyphs: Glyphs, *, limit: str = _LIMIT) -> tuple[Column, ...]:
@@ -58,9 +59,25 @@ def _resets_at(row: Record) -> str | None:
     return period_end(row.get("currentPeriodStart"), row.get("resetInterval"))
 
 
-def status_columns(names: Names, glyphs: Glyphs) -> tuple[Column, ...]:
-    """The columns of `budgets status`: the same, without an id."""
-    return columns(names, glyphs, limit="limitMicrodollars")[:-1]
+def status_columns(names: Names, glyphs: Glyphs, *, held: bool) -> tuple[Column, ...]:
+    """The columns of `budgets status`: the same without an id, with what is `held` and what is free of the rest."""
+    limit = "limitMicrodollars"
+    listed = {column.field: column for column in columns(names, glyphs, limit=limit)[:-1]}
+    listed["remainingMicrodollars"] = column(_FREE, "FREE", money, right=True, value=lambda row: _free(row, limit))
+    if not held:
+        return tuple(listed.values())
+    until, rest = tuple(listed.values())[:4], tuple(listed.values())[4:]
+    return (*until, column(_HELD, "HELD", money, right=True), *rest)
+
+
+def _free(row: Record, limit: str) -> int:
+    return max(0, row[limit] - row[_SPENT] - row.get(_HELD, 0))
+
+
+def with_held(budgets: Sequence[Record], holds: Sequence[Record]) -> list[Record]:
+    """Budgets with what calls in flight hold of each; `holds` are those of every organization of the daemon."""
+    reserved = {(hold["entityType"], hold["entityId"]): hold[_HELD] for hold in holds}
+    return [{**budget, _HELD: reserved.get((budget["entityType"], budget["entityId"]), 0)} for budget in budgets]
 
 
 def details(names: Names, glyphs: Glyphs) -> tuple[Column, ...]:

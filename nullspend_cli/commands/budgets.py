@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nullspend_cli.budgeting import Entity, changed_body, columns, details, shown_policy, status_columns
+from nullspend_cli.budgeting import Entity, changed_body, columns, details, shown_policy, status_columns, with_held
 from nullspend_cli.charts import spend_columns, sums
 from nullspend_cli.client import Auth
 from nullspend_cli.group import Noun
@@ -13,6 +13,7 @@ from nullspend_cli.output import Empty
 from nullspend_cli.render import money
 from nullspend_cli.replies import record, rows
 from nullspend_cli.run import Run
+from nullspend_cli.velocities import velocity_columns, velocity_rows
 from nullspend_daemon.contract.ids import Kind
 
 EXAMPLES = {
@@ -45,9 +46,14 @@ nullspend budgets sources researcher --period 7d
 nullspend budgets status
 nullspend budgets status --key researcher
 """,
+    "velocity": """
+nullspend budgets velocity
+nullspend budgets velocity --json
+""",
 }
 
 _NONE = Empty("There are no budgets yet.", "nullspend budgets set --key default --max '$5'")
+_NO_VELOCITY = Empty("No budget has a velocity limit.", "nullspend budgets set --key default --velocity '$1'")
 _NOTHING_APPLIES = Empty("No budget limits this key or its user.", "nullspend budgets set --key default --max '$5'")
 _NO_SPEND = Empty("Nothing of this budget was spent then.", "nullspend budgets list")
 
@@ -191,8 +197,24 @@ def status(
         typer.Option("--key", metavar="NAME", help="A saved key, instead of the context's own.", show_default=False),
     ] = None,
 ) -> None:
-    """Show the budgets that limit one key: its own and its user's."""
+    """Show the budgets that limit one key, its own and its user's: what is spent, held by calls in flight, and free.
+
+    What is held is known of a local daemon only.
+    """
     found = rows(run.client_with(key).get("/api/budgets/status", auth=Auth.KEY), under="entities")
-    run.out.table(
-        found, status_columns(run.names, run.out.terminal.glyphs), empty=_NOTHING_APPLIES, id_field="entityId"
-    )
+    if run.place.daemon:
+        found = with_held(found, rows(run.client.get("/_local/holds", auth=Auth.ADMIN)))
+    shown = status_columns(run.names, run.out.terminal.glyphs, held=run.place.daemon is not None)
+    run.out.table(found, shown, empty=_NOTHING_APPLIES, id_field="entityId")
+
+
+@noun.verb()
+def velocity(run: Run, limit: Limit = None) -> None:
+    """Show how fast each budget with a velocity limit is spent, and whether its breaker is open.
+
+    An open breaker denies every call until its cooldown is over.
+    """
+    reply = run.client.get("/api/budgets/velocity-status")
+    found = velocity_rows(rows(reply, under="velocityState"), run.names.budgets)
+    found = found[: run.rows_wanted(limit) or None]
+    run.out.table(found, velocity_columns(run.names), empty=_NO_VELOCITY, id_field="entity_key")

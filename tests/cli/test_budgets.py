@@ -1,11 +1,13 @@
 import json
+import sqlite3
 from collections.abc import Iterator
 
 import pytest
 
 from tests.cli.steady import DAY, ISO, TIME, UUID, steady
 from tests.conftest import StartDaemon
-from tests.machine import Daemon
+from tests.fakes.server import FakeServer
+from tests.machine import Daemon, Machine
 
 
 @pytest.fixture
@@ -227,11 +229,80 @@ def test_status_shows_what_limits_one_key(fresh: Daemon) -> None:
     fresh.run("budgets", "set", "--customer", "acme", "--max", "$1")
     spend(fresh, "$1")
     assert fresh.run("budgets", "status").out == (
-        "ENTITY                 KIND   LIMIT  SPENT   LEFT  USED           POLICY  RESETS\n"
-        "owner@nullspend.local  user  $10.00  $1.00  $9.00  █░░░░░░░  10%  strict  never\n"
-        "default                key    $5.00  $1.00  $4.00  █░░░░░░░  20%  strict  never\n"
+        "ENTITY                 KIND   LIMIT  SPENT   HELD   FREE  USED           POLICY  RESETS\n"
+        "owner@nullspend.local  user  $10.00  $1.00  $0.00  $9.00  █░░░░░░░  10%  strict  never\n"
+        "default                key    $5.00  $1.00  $0.00  $4.00  █░░░░░░░  20%  strict  never\n"
     )
     assert [row["entityType"] for row in fresh.run("budgets", "status", "--json").json] == ["user", "api_key"]
+
+
+def test_status_shows_what_calls_in_flight_hold(fresh: Daemon) -> None:
+    fresh.run("budgets", "set", "--key", "default", "--max", "$5")
+    spend(fresh, "$1")
+    expires = 2**53 - 1
+    with sqlite3.connect(fresh.data / "nullspend.db") as database:
+        (budget, org) = database.execute("SELECT id, org_id FROM budgets").fetchone()
+        database.execute("INSERT INTO holds VALUES ('h', ?, 1500000, NULL, ?, '{}', 0)", (org, expires))
+        database.execute("INSERT INTO hold_entities VALUES ('h', ?, 1500000, NULL, ?)", (budget, expires))
+    database.close()
+    assert fresh.run("budgets", "status").out == (
+        "ENTITY   KIND  LIMIT  SPENT   HELD   FREE  USED           POLICY  RESETS\n"
+        "default  key   $5.00  $1.00  $1.50  $2.50  █░░░░░░░  20%  strict  never\n"
+    )
+    assert fresh.run("budgets", "status", "--format", "csv").out.splitlines()[0] == (
+        "entity,entityType,limitMicrodollars,spendMicrodollars,reservedMicrodollars,freeMicrodollars,used,policy,resetsAt"
+    )
+    (held,) = fresh.call("GET", "/_local/holds", auth="admin").json["data"]
+    key = fresh.run("keys", "list", "--jq", ".[0].id").out.strip()
+    assert held == {
+        "entityType": "api_key",
+        "entityId": key,
+        "reservedMicrodollars": 1_500_000,
+        "holds": 1,
+        "orgId": org,
+    }
+
+
+def test_another_server_does_not_say_what_is_held(elsewhere: Machine, server: FakeServer) -> None:
+    limits = {"limitMicrodollars": 100, "spendMicrodollars": 10, "remainingMicrodollars": 90, "policy": "warn"}
+    server.answer(
+        "GET", "/api/budgets/status", {"entities": [{"entityType": "user", "entityId": "ns_usr_x", **limits}]}
+    )
+    assert elsewhere.run("budgets", "status").out == (
+        "ENTITY    KIND      LIMIT      SPENT       FREE  USED           POLICY  RESETS\n"
+        "ns_usr_x  user  $0.000100  $0.000010  $0.000090  █░░░░░░░  10%  warn    never\n"
+    )
+
+
+def test_velocity_shows_the_counters_and_the_breaker(fresh: Daemon) -> None:
+    none = fresh.run("budgets", "velocity")
+    assert (none.code, none.out, none.err) == (
+        0,
+        "",
+        "No budget has a velocity limit.\nnext: nullspend budgets set --key default --velocity '$1'\n",
+    )
+    fresh.run("budgets", "set", "--key", "default", "--max", "$5", "--velocity", "$1")
+    fresh.run("budgets", "set", "--tag", "team=core", "--max", "$5", "--velocity", "$2", "--window", "90")
+    with sqlite3.connect(fresh.data / "nullspend.db") as database:
+        database.execute(
+            "UPDATE budget_velocity SET current_count = 3, current_microdollars = 1250000, tripped_at = 1767225600000"
+            " WHERE budget_id IN (SELECT id FROM budgets WHERE entity_type = 'tag')"
+        )
+    database.close()
+    assert fresh.run("budgets", "velocity").out == (
+        "ENTITY     LIMIT  IN      THIS WINDOW  LAST WINDOW  CALLS  BREAKER\n"
+        "default    $1.00  1m            $0.00        $0.00      0  closed\n"
+        "team=core  $2.00  1m 30s        $1.25        $0.00      3  open until 2026-01-01 00:01:00Z\n"
+    )
+    assert fresh.run("budgets", "velocity", "-q").out.splitlines()[1] == "tag:team=core"
+
+
+def test_a_hosted_servers_velocity_names_entities_by_bare_ids(elsewhere: Machine, server: FakeServer) -> None:
+    state = {"window_size_ms": 60000, "current_count": 1, "current_spend": 5, "prev_spend": 0, "tripped_at": None}
+    key = "019a0000-0000-7000-8000-000000000001"
+    server.answer("GET", "/api/budgets/velocity-status", {"velocityState": [{"entity_key": f"api_key:{key}", **state}]})
+    server.answer("GET", "/api/budgets", {"data": []})
+    assert elsewhere.run("budgets", "velocity", "--jq", ".[].entityId").out == f"ns_key_{key}\n"
 
 
 def test_a_week_passes_at_once_and_the_budget_starts_again(fresh: Daemon) -> None:

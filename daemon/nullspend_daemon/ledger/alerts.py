@@ -27,38 +27,41 @@ def percent(spend: int, limit: int) -> int:
     return 100 * spend // limit
 
 
-def crossings(before: Budget, after: Budget, request_id: str) -> Iterator[Alert]:
-    """One alert for each threshold t with before < t <= after, in ascending order; critical from 90 on."""
-    start, end = percent(before.spend, before.limit), percent(after.spend, after.limit)
-    for threshold in after.thresholds:
+def crossings(budget: Budget, before: int, after: int, request_id: str) -> Iterator[Alert]:
+    """One alert for each threshold t that a spend passes from `before` to `after`, in ascending order.
+
+    A threshold is passed when floor(100 * before / limit) < t <= floor(100 * after / limit); critical from 90 on.
+    """
+    start, end = percent(before, budget.limit), percent(after, budget.limit)
+    for threshold in budget.thresholds:
         if start < threshold <= end:
             severity = "critical" if threshold >= CRITICAL_FROM else "warning"
             yield (
                 f"budget.threshold.{severity}",
                 {
-                    **after.entity_keys,
+                    **budget.entity_keys,
                     "threshold_percent": threshold,
-                    "budget_spend_microdollars": after.spend,
-                    "budget_limit_microdollars": after.limit,
-                    "budget_remaining_microdollars": after.remaining,
+                    "budget_spend_microdollars": after,
+                    "budget_limit_microdollars": budget.limit,
+                    "budget_remaining_microdollars": max(0, budget.limit - after),
                     "triggered_by_request_id": request_id,
                 },
             )
 
 
-def reported_over_limit(before: Budget, after: Budget, cause: Cause) -> Iterator[Alert]:
+def reported_over_limit(budget: Budget, before: int, after: int, cause: Cause) -> Iterator[Alert]:
     """`budget.exceeded` when reported spend, which nothing could deny, takes a budget to 100 % or more.
 
     Silent when 100 is itself a threshold: the crossing says it already.
     """
-    crossed = percent(before.spend, before.limit) < 100 <= percent(after.spend, after.limit)
-    if crossed and 100 not in after.thresholds:
+    crossed = percent(before, budget.limit) < 100 <= percent(after, budget.limit)
+    if crossed and 100 not in budget.thresholds:
         yield (
             "budget.exceeded",
             {
-                **after.entity_keys,
-                "budget_limit_microdollars": after.limit,
-                "budget_spend_microdollars": after.spend,
+                **budget.entity_keys,
+                "budget_limit_microdollars": budget.limit,
+                "budget_spend_microdollars": after,
                 "estimated_request_cost_microdollars": cause.cost,
                 "model": cause.model,
                 "provider": cause.provider,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from nullspend_daemon.contract.money import MAX_MICRODOLLARS
 from nullspend_daemon.ledger import alerts
 from nullspend_daemon.ledger.alerts import Cause
 from nullspend_daemon.ledger.budgets import Budget, Entity, find, from_row, store_roll
@@ -20,7 +21,7 @@ class Charges:
         self._org_id = org_id
         self._by_entity: dict[Entity, str | None] = {}
         self._budgets: dict[str, Budget] = {}
-        self._touched: set[str] = set()
+        self._spends: dict[str, int] = {}
 
     def of_entities(self, entities: Iterable[Entity]) -> list[str]:
         """The ids of the budgets that these entities have."""
@@ -48,17 +49,17 @@ class Charges:
         if cause.cost == 0:
             return
         for budget_id in ids:
-            before = self._budgets[budget_id]
-            after = self._budgets[budget_id] = before.charged(cause.cost)
-            self._touched.add(budget_id)
-            self._stage(alerts.crossings(before, after, cause.request_id))
+            budget = self._budgets[budget_id]
+            before = self._spends.get(budget_id, budget.spend)
+            # The sum stops at the largest amount the API carries, and at 0.
+            after = self._spends[budget_id] = max(0, min(before + cause.cost, MAX_MICRODOLLARS))
+            self._stage(alerts.crossings(budget, before, after, cause.request_id))
             if reported:
-                self._stage(alerts.reported_over_limit(before, after, cause))
+                self._stage(alerts.reported_over_limit(budget, before, after, cause))
 
     def store(self) -> None:
         """Write the spends that changed."""
-        for budget_id in self._touched:
-            self._tx.execute(_STORE, (self._budgets[budget_id].spend, budget_id))
+        self._tx.executemany(_STORE, [(spend, budget_id) for budget_id, spend in self._spends.items()])
 
     def _stage(self, staged: Iterable[alerts.Alert]) -> None:
         for event_type, data in staged:
