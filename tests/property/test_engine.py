@@ -30,8 +30,9 @@ from tests.property.engine_model import Entity, Event, Model
 FULL = os.environ.get("NULLSPEND_FULL") == "1"
 JANUARY_31 = 1_769_853_600_000  # 2026-01-31T10:00:00Z: the anchor whose monthly step overflows
 TAGS = [("tag", "team=a"), ("tag", "team=b"), ("tag", "customer=acme")]
-MONEY = st.integers(0, 60)
-WAITS = st.sampled_from([1, 999, 10_000, 29_999, 30_000, 59_999, 61_000, 3_600_000, 86_400_000, 9 * 86_400_000, 2**35])
+MONEY = st.integers(0, 6).map(lambda tens: 10 * tens)  # few values, so that limits are met exactly
+PERCENT = st.sampled_from([0, 1, 50, 99, 100, 101, 150])
+WAITS = st.sampled_from([1, 999, 10_000, 29_999, 30_000, 60_000, 90_000, 3_600_000, 86_400_000, 9 * 86_400_000, 2**35])
 
 
 def calls() -> st.SearchStrategy[dict[str, Any]]:
@@ -50,7 +51,7 @@ SETTINGS = st.fixed_dictionaries(
         "limit": st.sampled_from([1, 50, 150, 400, 1000]),
         "policy": st.sampled_from(["strict_block", "warn", "soft_block", "warn"]),
         "interval": st.sampled_from([None, None, "daily", "weekly", "monthly", "yearly"]),
-        "session_limit": st.sampled_from([None, None, 40, 150]),
+        "session_limit": st.sampled_from([None, None, 50, 150]),
         "velocity": st.sampled_from([None, None, (100, 60_000, 60_000), (100, 90_000, 30_000), (250, 60_000, 10_000)]),
         "thresholds": st.sampled_from([(50, 80, 90, 95), (), (1, 100)]),
         "reserve": st.sampled_from([0, 0, 20, 100]),
@@ -148,7 +149,7 @@ class Engine(RuleBasedStateMachine):
         for estimate in estimates:
             self._hold(call, estimate, finalize, None)
 
-    @rule(call=calls(), estimate=MONEY, seconds=st.sampled_from([1, 20, 61, 100]))
+    @rule(call=calls(), estimate=MONEY, seconds=st.sampled_from([1, 30, 60, 90]))
     def hold_after_a_while(self, call: dict[str, Any], estimate: int, seconds: int) -> None:
         self.wait(1000 * seconds)
         self._hold(call, estimate, False, None)
@@ -173,12 +174,12 @@ class Engine(RuleBasedStateMachine):
         return data.draw(st.sampled_from(sorted(self.model.holds, key=list(self.model.holds).index)))
 
     @precondition(lambda self: self.model.holds)
-    @rule(data=st.data(), percent=st.integers(0, 150), awaits=st.booleans())
+    @rule(data=st.data(), percent=PERCENT, awaits=st.booleans())
     def settle(self, data: st.DataObject, percent: int, awaits: bool) -> None:
         self._settle(data, percent, awaits)
 
     @precondition(lambda self: self.model.holds)
-    @rule(data=st.data(), percents=st.lists(st.integers(0, 150), min_size=1))
+    @rule(data=st.data(), percents=st.lists(PERCENT, min_size=1))
     def settle_many(self, data: st.DataObject, percents: list[int]) -> None:
         for percent in percents[: len(self.model.holds)]:
             self._settle(data, percent, False)
@@ -208,8 +209,12 @@ class Engine(RuleBasedStateMachine):
         self.model.report(self.matching(call), cost)
 
     @precondition(lambda self: self.awaited)
-    @rule(data=st.data(), cost=MONEY)
-    def correct(self, data: st.DataObject, cost: int) -> None:
+    @rule(data=st.data(), cost=MONEY, first=st.sampled_from(["nothing", "a reset", "a day"]))
+    def correct(self, data: st.DataObject, cost: int, first: str) -> None:
+        if first == "a reset" and self.ids:
+            self.reset(data)
+        if first == "a day":
+            self.wait(86_400_000)
         reply_id = data.draw(st.sampled_from(list(self.awaited)))
         final = corrections.Final(
             model="gpt-4o",

@@ -13,20 +13,19 @@ _STORE = (
 
 def store_states(tx: Tx, states: Mapping[str, Velocity]) -> None:
     """Write the states of budgets, by id."""
-    for budget_id, state in states.items():
-        tx.execute(
-            _STORE,
-            (
-                budget_id,
-                state.window_start,
-                state.current_count,
-                state.current,
-                state.previous_count,
-                state.previous,
-                state.tripped_at,
-                state.tripped_spend,
-            ),
-        )
+    tx.executemany(_STORE, [(budget_id, *_columns(state)) for budget_id, state in states.items()])
+
+
+def _columns(state: Velocity) -> tuple[int | None, ...]:
+    return (
+        state.window_start,
+        state.current_count,
+        state.current,
+        state.previous_count,
+        state.previous,
+        state.tripped_at,
+        state.tripped_spend,
+    )
 
 
 def follow_settings(tx: Tx, before: Row | None, after: Row) -> None:
