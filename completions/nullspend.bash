@@ -21,6 +21,7 @@ _nullspend() {
             "budgets reset") at="budgets reset" ;;
             "budgets sources") at="budgets sources" ;;
             "budgets status") at="budgets status" ;;
+            "budgets velocity") at="budgets velocity" ;;
             " events") at="events" ;;
             "events list") at="events list" ;;
             "events tail") at="events tail" ;;
@@ -336,6 +337,14 @@ _nullspend() {
         "budgets status --context") values="" live=context ;;
         "budgets status --as") values="" live=user ;;
         "budgets status --color") values="auto always never" live= ;;
+        "budgets velocity --limit") values="" live= ;;
+        "budgets velocity --fields") values="" live= ;;
+        "budgets velocity --jq") values="" live= ;;
+        "budgets velocity --format") values="table json jsonl csv ids" live= ;;
+        "budgets velocity -c") values="" live=context ;;
+        "budgets velocity --context") values="" live=context ;;
+        "budgets velocity --as") values="" live=user ;;
+        "budgets velocity --color") values="auto always never" live= ;;
         "events list --request") values="" live= ;;
         "events list --limit") values="" live= ;;
         "events list --key") values="" live=key ;;
@@ -1384,7 +1393,7 @@ _nullspend() {
         "keys create") words="--tag --allow-model --allow-provider --save --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "keys update") words="--name --tag --no-tags --allow-model --any-model --allow-provider --any-provider --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "keys delete") words="-y --yes --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
-        "budgets") words="list get set delete reset sources status -h --help" ;;
+        "budgets") words="list get set delete reset sources status velocity -h --help" ;;
         "budgets list") words="--limit --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "budgets get") words="--json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "budgets set") words="--key --user --tag --customer --max --every --policy --thresholds --velocity --window --cooldown --session-max --reserve --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
@@ -1392,6 +1401,7 @@ _nullspend() {
         "budgets reset") words="-y --yes --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "budgets sources") words="--period --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "budgets status") words="--key --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
+        "budgets velocity") words="--limit --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "events") words="list tail export bodies get explain report -h --help" ;;
         "events list") words="--request --limit --key --provider --model --customer --tag --session --trace --source --budget-status --since --until --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "events tail") words="-n --last --key --provider --model --customer --tag --session --trace --source --budget-status --since --until --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
