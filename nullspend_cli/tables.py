@@ -121,11 +121,13 @@ def _line(cells: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int
 
 def streamed(columns: Sequence[Column], row: Row, widths: list[int], terminal: Terminal, *, title: bool) -> str:
     """One row of a table that is not complete yet, below the titles for the first; `widths` grow with it."""
-    kept = [column for column in columns if not column.wide] if terminal.is_tty else list(columns)
+    shown = [place for place, column in enumerate(columns) if not (column.wide and terminal.is_tty)]
+    kept = [columns[place] for place in shown]
     cells = [column.cell(row) for column in kept]
-    widths[: len(kept)] = [max(old, width_of(cell.text)) for old, cell in zip(widths, cells, strict=False)]
+    for place, cell in zip(shown, cells, strict=True):
+        widths[place] = max(widths[place], width_of(cell.text))
     lines = [[Cell(column.title, "bold") for column in kept], cells] if title else [cells]
-    return "".join(_line(line, kept, widths[: len(kept)], terminal) for line in lines)
+    return "".join(_line(line, kept, [widths[place] for place in shown], terminal) for line in lines)
 
 
 def record(columns: Sequence[Column], row: Row, terminal: Terminal) -> str:

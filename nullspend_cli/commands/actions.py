@@ -88,7 +88,7 @@ def _text(flag: str, help: str, metavar: str = "TEXT") -> Any:
 def _columns(now_ms: int) -> tuple[Column, ...]:
     return (
         column("ref", "ID", value=lambda row: approvals.short(row["id"])),
-        column("createdAt", "TIME", show_time),
+        column("createdAt", "TIME", show_time, wide=True),
         column("agentId", "AGENT"),
         column("actionType", "TYPE"),
         column("status", show=lambda status: Cell(str(status), _STYLES.get(str(status), ""))),
@@ -250,7 +250,10 @@ def wait(
     action: _Action,
     timeout: Annotated[int | None, duration_option("--timeout", "Give up after this long.")] = None,
 ) -> None:
-    """Wait until an action is decided: exit code 0 approved, 6 rejected or expired, 8 still pending."""
+    """Wait until an action is decided.
+
+    The exit code says how: 0 approved, 6 rejected or expired, 8 still pending after the timeout.
+    """
     found = approvals.find(run.client, action)
     client = run.connect()
     with run.out.terminal.waiting(f"Waiting for a decision on the {found['actionType']} of {found['agentId']}"):
@@ -277,7 +280,10 @@ def tail(
     run: Run,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=0, help="Show the last N requests first.")] = 10,
 ) -> None:
-    """Ring the bell and print a line for each new request, until Ctrl-C."""
+    """Ring the bell and print a line at each new request.
+
+    It goes on until Ctrl-C, also over a restart of the server.
+    """
     terminal = run.out.terminal
 
     def rows() -> Any:
@@ -290,4 +296,7 @@ def tail(
 
 
 def _tail_columns() -> tuple[Column, ...]:
-    return tuple(each for each in _columns(0) if each.field not in ("expiresAt",))
+    """Those of the list, with the time on a narrow screen too; how long is left would be wrong a moment later."""
+    return tuple(
+        each._replace(wide=each.wide and each.field != "createdAt") for each in _columns(0) if each.field != "expiresAt"
+    )

@@ -84,3 +84,11 @@ def test_no_value_can_break_a_line_or_a_column() -> None:
     assert tables.table(COLUMNS, hostile, pipe()) == (
         "NAME                   LIMIT  USED  ID\na\\nb\\x1b[2J\\u202e  $0.000001  1%    [red]x[/red]\n"
     )
+
+
+def test_streamed_rows_keep_their_columns_where_a_wide_one_is_left_out() -> None:
+    columns = (column("a"), column("b", wide=True), column("c"), column("d"))
+    terminal, widths = Terminal(color="never", stdout=Screen()), [1, 1, 1, 1]
+    first = tables.streamed(columns, {"a": "1", "b": "left out", "c": "long", "d": "x"}, widths, terminal, title=True)
+    second = tables.streamed(columns, {"a": "22", "b": "", "c": "s", "d": "y"}, widths, terminal, title=False)
+    assert first + second == "A  C     D\n1  long  x\n22  s     y\n"

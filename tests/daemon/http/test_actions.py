@@ -546,6 +546,17 @@ def test_costs_are_the_events_that_name_the_action(daemon: Daemon) -> None:
     assert (found["id"], found["costMicrodollars"], len(found)) == (stored, 7, 24)
 
 
+@pytest.mark.parametrize("header", ["X-NullSpend-Action-Id", "x-nullspend-actionid"])
+def test_a_proxied_call_that_names_the_action_counts_as_its_cost(daemon: Daemon, header: str) -> None:
+    made, other = create(daemon)["id"], create(daemon)["id"]
+    body = {"model": "fake/model", "messages": [{"role": "user", "content": "hi"}], "fake": {"outputTokens": 100}}
+    call = daemon.call("POST", "/v1/chat/completions", body, auth="key", headers={header: made})
+    assert call.status == 200, call.body
+    (found,) = daemon.call("GET", f"/api/actions/{made}/costs", auth="key").json["data"]
+    assert (found["source"], found["outputTokens"], found["costMicrodollars"] > 0) == ("proxy", 100, True)
+    assert daemon.call("GET", f"/api/actions/{other}/costs").json == {"data": []}
+
+
 def test_ids_are_whole_or_refused(daemon: Daemon) -> None:
     missing = "019a0000-0000-7000-8000-000000000000"
     for path in ("", "/costs"):
