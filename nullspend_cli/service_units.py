@@ -4,7 +4,6 @@ Only the file is written. Enabling it is the platform's own command, which is na
 """
 
 import os
-import plistlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -100,6 +99,8 @@ def _systemd_word(text: str, *, variable: bool = False) -> str:
 
 
 def _launchd(command: Sequence[str], variables: Mapping[str, str]) -> Unit:
+    import plistlib  # here: it loads an XML parser, and `daemon status` needs none
+
     path = Path.home() / "Library" / "LaunchAgents" / f"{_LABEL}.plist"
     content = {
         "Label": _LABEL,
