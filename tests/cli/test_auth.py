@@ -226,3 +226,14 @@ def test_a_project_file_sets_defaults_but_not_the_pager(machine: Machine) -> Non
     refused = machine.run("config", "list")
     assert (refused.code, refused.out) == (1, "")
     assert "its defaults can be color, format, limit, never an address, a header or a secret." in refused.err
+
+
+def test_an_address_in_the_environment_finds_what_is_kept_for_it(machine: Machine, server: FakeServer) -> None:
+    login(machine, server)
+    server.answer("GET", "/api/keys", {"data": []})
+    server.answer("GET", "/api/policy", {"budget": None})
+    env = {"NULLSPEND_BASE_URL": server.url, "NULLSPEND_API_KEY": "ns_live_sk_of-the-environment"}
+    assert machine.run("keys", "list", env=env).code == 0
+    assert machine.run("policy", "get", env=env).code == 0
+    assert [asked.headers.get("cookie") for asked in server.asked] == [COOKIE, None]
+    assert server.asked[1].headers["x-nullspend-key"] == "ns_live_sk_of-the-environment"
