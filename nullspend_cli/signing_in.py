@@ -29,11 +29,10 @@ class Offer(NamedTuple):
 
 
 class Target(NamedTuple):
-    """The context a person signs in to; `new` when there is none of that name yet."""
+    """The context a person signs in to, whether it is there already or not."""
 
     name: str
     stored: Stored
-    new: bool
 
     def trusting(self, ca_file: str | None, *, insecure_http: bool) -> "Target":
         """The same target with what was given for its connection; what was not given stays."""
@@ -51,7 +50,7 @@ def target(flag: str | None, server: str | None, config: dict[str, Any], project
         return _of_server(origin_of(server), flag, stored)
     name = chosen or project.context or config.get("context", LOCAL)
     if name in stored:
-        return Target(name, stored[name], new=False)
+        return Target(name, stored[name])
     if name == LOCAL and not chosen:
         return _of_server(HOSTED, None, stored)
     if name == LOCAL:
@@ -68,12 +67,12 @@ def _of_server(origin: str, name: str | None, stored: dict[str, Stored]) -> Targ
         raise Usage(f"Several contexts are {origin}: {', '.join(same)}.", next="Say which with --context NAME.")
     name = name or (same[0] if same else _name_for(origin, stored))
     if name not in stored:
-        return Target(check_name(name), Stored(origin), new=True)
+        return Target(check_name(name), Stored(origin))
     if stored[name].url != origin:
         raise Problem(
             f"The context {name!r} is another server: {stored[name].url}.", next="Give the new one another --context."
         )
-    return Target(name, stored[name], new=False)
+    return Target(name, stored[name])
 
 
 def _name_for(origin: str, stored: dict[str, Stored]) -> str:

@@ -90,7 +90,7 @@ def create(
 ) -> None:
     """Add a server. Its credentials are tried, kept in the system's keyring, and sent to this server only."""
     bookmarks.check_new(run.state.config, name, replace=replace)
-    to = signing_in.Target(name, Stored(origin_of(url)), new=True).trusting(ca_file, insecure_http=insecure_http)
+    to = signing_in.Target(name, Stored(origin_of(url))).trusting(ca_file, insecure_http=insecure_http)
     check_encrypted(to.stored.url, accepted=insecure_http)
     notes: list[str] = []
     if with_key or with_session:

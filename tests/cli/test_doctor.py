@@ -102,6 +102,8 @@ def test_a_refused_key_a_wrong_clock_and_a_closed_door(elsewhere: Machine, serve
         "fail",
         f"Set NULLSPEND_API_KEY for {server.url}.",
     )
+    assert (found["clock"]["status"], found["clock"]["next"]) == ("fail", "timedatectl set-ntp true")
+    assert f" ahead of {server.url}" in found["clock"]["finding"]
     closed = findings(elsewhere, 1, NULLSPEND_BASE_URL="http://127.0.0.1:9", NULLSPEND_TIMEOUT="2")
     assert closed["context"]["status"] == "fail"
     assert closed["context"]["finding"].startswith("No server answers at http://127.0.0.1:9: ")

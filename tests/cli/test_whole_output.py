@@ -99,6 +99,20 @@ def test_config(run: Inside, machine: Machine) -> None:
     assert (wrong.code, wrong.err) == (2, "error: limit is a whole number of rows, 0 for all, not 'many'.\n")
 
 
+def test_quickstart_makes_what_is_missing_and_finds_it_again(run: Inside, start: StartDaemon) -> None:
+    url = start().url
+    first, second = (json.loads(run("quickstart", "--json").out) for _ in range(2))
+    assert (first["daemon"], first["environment"]["NULLSPEND_BASE_URL"]) == (url, url)
+    assert (first["key"]["name"], first["budget"]["maxBudgetMicrodollars"]) == ("quickstart", 5_000_000)
+    for made in ("key", "budget"):
+        assert first[made]["id"] == second[made]["id"]
+    shown = run("quickstart")
+    assert shown.code == 0
+    assert f"export NULLSPEND_BASE_URL={url}\n" in shown.out
+    assert "\nnext:\n" in shown.err
+    assert "\x1b" not in shown.out + shown.err
+
+
 def test_version(run: Inside, start: StartDaemon) -> None:
     without = run("version")
     assert without.out == f"nullspend  0.1.0\napi        2026-04-01\npython     {platform.python_version()}\n"
