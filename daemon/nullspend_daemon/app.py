@@ -35,6 +35,7 @@ from nullspend_daemon.local.bootstrap import Owner, bootstrap
 from nullspend_daemon.local.control import kept_offset
 from nullspend_daemon.pricing.catalogue import Catalogue
 from nullspend_daemon.pricing.overrides import BadPrices
+from nullspend_daemon.proxy import described
 from nullspend_daemon.proxy.sending import configured
 from nullspend_daemon.proxy.server import Proxy
 from nullspend_daemon.proxy.upstreams import Upstreams
@@ -84,6 +85,8 @@ ROUTES: list[Route] = [
     *policy.ROUTES,
     *local_routes.ROUTES,
 ]
+DESCRIBED: list[Route] = [*ROUTES, *described.DESCRIBED]
+"""What the OpenAPI document describes: the proxy's endpoints too, which have a way of their own."""
 PAGES: list[Route] = [*app_pages.ROUTES]
 """Served as well, for people with a browser; no part of the API and its description."""
 
@@ -182,7 +185,7 @@ class Daemon:
             outgoing=outgoing,
             courier=Courier(database, store, outgoing, clock),
             run_due=lambda: background.run_due(store, self.settings),
-            routes=ROUTES,
+            routes=DESCRIBED,
             publish_owner=lambda current: datadir.write_state(
                 self.settings.state_path, self._state(current, admin_token)
             ),

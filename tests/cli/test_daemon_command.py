@@ -272,21 +272,36 @@ def test_the_log_is_followed_also_when_a_new_one_begins(machine: Machine) -> Non
 @pytest.mark.parametrize(
     ("format", "lines"),
     [
-        ("export", "export {0}={1}\n"),
-        ("dotenv", "{0}={1}\n"),
+        ("export", "export {0}={2}\n"),
+        ("dotenv", "{0}={2}\n"),
         ("fish", "set -gx {0} '{1}'\n"),
         ("powershell", "$env:{0} = '{1}'\n"),
     ],
 )
 def test_the_environment_for_every_reader(machine: Machine, start: StartDaemon, format: str, lines: str) -> None:
     running = start()
+    header = f"X-NullSpend-Key: {running.key}"
     expected = [
         ("NULLSPEND_BASE_URL", running.url),
         ("NULLSPEND_API_KEY", running.key),
         ("NULLSPEND_PROXY_URL", running.url),
+        ("OPENAI_BASE_URL", f"{running.url}/v1"),
+        ("ANTHROPIC_BASE_URL", running.url),
+        ("OPENAI_CUSTOM_HEADERS", header),
+        ("ANTHROPIC_CUSTOM_HEADERS", header),
     ]
-    assert machine.run("daemon", "env", "--format", format).out == "".join(lines.format(*pair) for pair in expected)
+    printed = "".join(lines.format(name, value, f"'{value}'" if " " in value else value) for name, value in expected)
+    assert machine.run("daemon", "env", "--format", format).out == printed
     assert machine.run("daemon", "env", "--format", "json").json == dict(expected)
+
+
+def test_the_key_may_stand_in_the_clients_urls(machine: Machine, start: StartDaemon) -> None:
+    running = start()
+    found = machine.run("daemon", "env", "--key-in-path", "--format", "json").json
+    assert found["OPENAI_BASE_URL"] == f"{running.url}/k/{running.key}/v1"
+    assert found["ANTHROPIC_BASE_URL"] == f"{running.url}/k/{running.key}"
+    assert found["NULLSPEND_PROXY_URL"] == running.url
+    assert not {"OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS"} & found.keys()
 
 
 def test_a_shell_that_reads_the_environment_has_it(machine: Machine, start: StartDaemon) -> None:

@@ -30,12 +30,14 @@ _BY_AUTH: dict[str, tuple[str, ...]] = {
     "admin": ("adminToken",),
     "signature": (),
     "page": (),
+    "proxy": ("apiKey",),
     "public": (),
 }
 _EVERY_STATUS = frozenset({"slack_webhook_error"})
 """Codes whose second status every route that names them may answer with."""
 _ALWAYS = ("csrf_rejected", "invalid_origin", "misdirected_request", "internal_error", "service_unavailable")
 _WITH_BODY = ("invalid_json", "validation_error", "bad_request", "payload_too_large", "unsupported_media_type")
+_WITH_PROXY = ("unauthorized", "rate_limited", "bad_request", "payload_too_large", "not_found")
 _WITH_KEY = ("authentication_required", "forbidden", "configuration_error", "rate_limit_exceeded")
 _ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -211,7 +213,9 @@ def _responses(route: Route, schemas: _Schemas) -> dict[str, Any]:
 def _errors(route: Route) -> dict[int, list[str]]:
     """The codes a route may answer with, by status."""
     codes = [*_ALWAYS, *route.errors]
-    if route.body is not None:
+    if route.auth.kind == "proxy":
+        codes += _WITH_PROXY
+    elif route.body is not None:
         codes += _WITH_BODY
     if route.query is not None or route.params or route.auth.kind == "org":
         codes.append("validation_error")

@@ -24,11 +24,11 @@ class Auth(NamedTuple):
 
     key: an API key. session: a person with at least `role` in their active org. org: the same in the org that the
     path names. either: a key, or a session. cron: the cron secret, or a session. admin: the state file's token.
-    signature and page: whoever holds what the handler itself checks, a signed body or a token in the URL. public:
-    anybody.
+    signature and page: whoever holds what the handler itself checks, a signed body or a token in the URL. proxy: an
+    API key, by the proxy's own rules. public: anybody.
     """
 
-    kind: Literal["key", "session", "org", "either", "cron", "admin", "signature", "page", "public"]
+    kind: Literal["key", "session", "org", "either", "cron", "admin", "signature", "page", "proxy", "public"]
     role: Role = "viewer"
 
 
@@ -37,6 +37,7 @@ PUBLIC = Auth("public")
 ADMIN = Auth("admin")
 SIGNATURE = Auth("signature")
 PAGE = Auth("page")
+PROXY = Auth("proxy")
 
 
 def session(role: Role = "viewer") -> Auth:
@@ -191,6 +192,8 @@ class Route:
     """The content type of the Document it may answer with, or of the stream."""
     errors: tuple[str, ...] = ()
     also_statuses: tuple[int, ...] = ()
+    about: str = ""
+    """The summary of a route that is only described here and served elsewhere."""
 
     @property
     def handler(self) -> Callable[..., Any]:
@@ -202,5 +205,5 @@ class Route:
 
     @property
     def summary(self) -> str:
-        """The first line of the handler's docstring."""
-        return (self.handler.__doc__ or "").strip().splitlines()[0]
+        """The first line of the handler's docstring, or what the route says about itself."""
+        return self.about or (self.handler.__doc__ or "").strip().splitlines()[0]

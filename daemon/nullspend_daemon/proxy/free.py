@@ -65,13 +65,15 @@ class FreeCalls:
         reader, decoder = StreamReader("responses"), Decoder(exchange.header("content-encoding"))
         reply = passing.stream(target.provider, exchange, exchange.header(ID_HEADER[target.provider]))
         with when_client_leaves(request):
-            await reply.prepare(request)
             try:
+                await reply.prepare(request)
                 while chunk := await exchange.next_chunk():
                     reader.feed(decoder.decode(chunk))
                     await reply.write(chunk)
             except UpstreamFailed:
                 passing.cut(request)
+                return reply
+            except ConnectionError:  # the client is gone
                 return reply
         if target.stored_reply:
             self._corrector.saw(key.org_id, reader.finish())

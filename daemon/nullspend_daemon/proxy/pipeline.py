@@ -258,7 +258,10 @@ class Pipeline:
                 live.settle(reader.finish())
                 passing.cut(request)
                 return reply
-            except (ConnectionError, asyncio.CancelledError):
+            except ConnectionError:  # the client is gone; there is nobody left to tell
+                live.settle(reader.finish(), cancelled=True)
+                return reply
+            except asyncio.CancelledError:
                 live.settle(reader.finish(), cancelled=True)
                 raise
         live.settle(reader.finish())
