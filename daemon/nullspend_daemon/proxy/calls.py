@@ -7,6 +7,7 @@ from nullspend_daemon.contract.ids import random_uuid
 from nullspend_daemon.ledger.events import NewEvent
 from nullspend_daemon.ledger.holds import HoldRequest
 from nullspend_daemon.pricing.cost import cost_of
+from nullspend_daemon.pricing.estimate import Estimate
 from nullspend_daemon.pricing.rates import Price
 from nullspend_daemon.pricing.shapes import Shape
 from nullspend_daemon.pricing.usage import NOTHING, Observed, Usage
@@ -18,6 +19,7 @@ from nullspend_daemon.store.identity import KeyIdentity
 
 ESTIMATED, UNPRICED, NO_USAGE, CANCELLED = "_ns_estimated", "_ns_unpriced", "_ns_no_usage", "_ns_cancelled"
 MOST_MODEL = 200
+NO_ESTIMATE = Estimate(0)
 _CAPS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
@@ -36,7 +38,7 @@ class PricedCall:
     model: str
     streams: bool
     prices: Prices
-    estimate: int = 0
+    held: Estimate = NO_ESTIMATE
     price: Price | None = None
     tool_tokens: int = 0
     own_id: str = field(default_factory=random_uuid)
@@ -45,6 +47,11 @@ class PricedCall:
     """The action that the call carries out, once it is known to be one of the organization."""
     status: str = "skipped"
     """`budgetStatus`, once the engine has decided."""
+
+    @property
+    def estimate(self) -> int:
+        """What the call is held at, in microdollars."""
+        return self.held.total
 
     @property
     def is_background(self) -> bool:
@@ -86,7 +93,9 @@ class PricedCall:
         event = self._timed(self._event(end.request_id, total, tags, model[:MOST_MODEL]), end)
         event.input_tokens, event.output_tokens = usage.input, usage.output
         event.cached_input_tokens, event.reasoning_tokens = usage.cached, usage.reasoning
-        event.cost_breakdown, event.explanation = cost.breakdown, cost.explanation
+        event.cost_breakdown = cost.breakdown
+        if price is not None:
+            event.explanation = cost.explanation
         event.tool_calls_requested, event.stop_reason = end.seen.tool_calls, end.seen.stop_reason
         return event
 
@@ -120,6 +129,7 @@ class PricedCall:
             budget_status=self.status,
             estimated_cost_microdollars=self.estimate,
             action_id=self.action_id,
+            explanation=self.held.explanation,
         )
 
     def _own_tags(self) -> dict[str, str]:

@@ -53,5 +53,6 @@ class Corrector:
             cost_microdollars=event["estimated_cost_microdollars"] if unpriced else cost.total,
             cost_breakdown=cost.breakdown,
             stop_reason=seen.stop_reason,
+            explanation=cost.explanation,
             tags={UNPRICED: "true", ESTIMATED: "true"} if unpriced else {},
         )

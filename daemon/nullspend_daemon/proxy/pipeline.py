@@ -14,9 +14,9 @@ from nullspend_daemon.http.tracing import trace_id_of
 from nullspend_daemon.ledger.denials import Denied, Subject, stage_blocked
 from nullspend_daemon.ledger.holds import Approved, hold
 from nullspend_daemon.ledger.rules import Standing
-from nullspend_daemon.pricing.bounds import Unbounded, upper_bound
+from nullspend_daemon.pricing.bounds import Unbounded, bound_of
 from nullspend_daemon.pricing.cost import tool_definition_tokens
-from nullspend_daemon.pricing.estimate import estimate
+from nullspend_daemon.pricing.estimate import Estimate, estimate_of
 from nullspend_daemon.pricing.stream import StreamReader
 from nullspend_daemon.pricing.usage import NOTHING, read_json
 from nullspend_daemon.proxy.bodies import asks_for_stream, model_name, parse, with_usage_asked_for
@@ -119,15 +119,15 @@ class Pipeline:
             await self._tell_blocked(call, error)
             raise
         call.price = self._prices.of(call.upstream, model)
-        call.estimate = self._estimate(call)
+        call.held = self._estimate(call)
         call.tool_tokens = tool_definition_tokens(body)
         return call
 
-    def _estimate(self, call: PricedCall) -> int:
+    def _estimate(self, call: PricedCall) -> Estimate:
         if not self._upper_bound:
-            return estimate(call.shape, call.body, len(call.raw), call.price)
+            return estimate_of(call.shape, call.body, len(call.raw), call.price)
         try:
-            return upper_bound(call.shape, call.body, len(call.raw), call.price)
+            return bound_of(call.shape, call.body, len(call.raw), call.price)
         except Unbounded as error:
             raise MalformedRequest(
                 f"{error}. With --estimate upper-bound only calls whose cost is bounded are made.",
