@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping
 from nullspend_cli.render import visible
 
 _RAW_KEY = re.compile(r"(ns_live_sk_[0-9a-f]{8})[0-9a-f]{24}")
-_SECRET_FIELD = re.compile(r'("(?:rawKey|apiKey|cookie|adminToken|signingSecret|token|secret)"\s*:\s*")[^"]*')
+_SECRET_FIELD = re.compile(
+    r'("(?:rawKey|apiKey|cookie|adminToken|signingSecret|token|formToken|stripeKey|secret)"\s*:\s*")[^"]*'
+)
+_SECRET_PARAMETER = re.compile(r"""((?:^|[?&])token=)[^&"\s]*""")
 _SECRET_HEADERS = frozenset({"x-nullspend-key", "cookie", "set-cookie", "authorization", "proxy-authorization"})
 _BODY_SHOWN = 2000
 
 
 def masked(text: str) -> str:
-    """`text` with keys cut to their prefix and the values of secret JSON fields replaced."""
-    return _SECRET_FIELD.sub(r"\1***", _RAW_KEY.sub(r"\1***", text))
+    """`text` with keys cut to their prefix and the values of secret JSON fields and tokens of addresses replaced."""
+    return _SECRET_PARAMETER.sub(r"\1***", _SECRET_FIELD.sub(r"\1***", _RAW_KEY.sub(r"\1***", text)))
 
 
 class Trace:

@@ -8,6 +8,9 @@ KEY = "ns_live_sk_0123456789abcdef0123456789abcdef"
 def test_secrets_are_masked_wherever_they_stand() -> None:
     assert masked(f"/k/{KEY}/v1") == "/k/ns_live_sk_01234567***/v1"
     assert masked('{"rawKey": "abc", "name": "n", "cookie":"x=y"}') == '{"rawKey": "***", "name": "n", "cookie":"***"}'
+    assert masked('{"stripeKey": "rk_live_x", "formToken": "f"}') == '{"stripeKey": "***", "formToken": "***"}'
+    assert masked('{"url": "http://x/pay?a=1&token=abc"}') == '{"url": "http://x/pay?a=1&token=***"}'
+    assert masked("token=abc&action=pay") == "token=***&action=pay"
 
 
 def test_verbose_shows_one_line_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
