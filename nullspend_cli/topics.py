@@ -83,6 +83,9 @@ color, format and limit. It never holds an address, a header or a secret:
   [defaults]
   limit = 20
 
+`nullspend orgs switch ORG` changes the organization commands act in, until the next switch;
+NULLSPEND_ORG and a project file's `org` come before it.
+
 Credentials are tried before they are kept: in the system's keyring, or in
 credentials.json, which only you can read, where no keyring keeps them. They are sent to
 their own server and to no other, and redirects are not followed. Some commands need a
