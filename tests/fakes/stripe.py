@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -38,7 +38,8 @@ CARD = {
 
 
 class LocalStripe:
-    """Stripe's API at `url`. A test acts as the people at Stripe's own pages through its methods."""
+    """Stripe's API at `url`. A test acts as the people at Stripe's own pages through its methods. While `pause` is
+    cleared, lists of invoices take their time; `waiting` says that one was asked for."""
 
     def __init__(self, backend: str) -> None:
         self.url = ""
@@ -46,6 +47,8 @@ class LocalStripe:
         self.portals: list[dict[str, str]] = []
         self.refused_keys: set[str] = set()
         self.down = False
+        self.waiting, self.pause = Event(), Event()
+        self.pause.set()
         self._backend = backend
 
     def call(self, method: str, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -153,6 +156,8 @@ class LocalStripe:
 
     def _invoices(self, query: dict[str, str]) -> dict[str, Any]:
         """localstripe's invoices, newest first, filtered as Stripe does, with their customers in place of ids."""
+        self.waiting.set()
+        self.pause.wait(30)
         since = int(query.get("created[gte]", 0))
         found = self.call("GET", "/v1/invoices", {"limit": 100})["data"]
         paid = [each for each in found if each["status"] == query["status"] and each["created"] >= since]

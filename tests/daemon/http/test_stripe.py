@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -468,3 +469,53 @@ def test_the_cron_secret_syncs_everybody(start: StartDaemon, stripe: LocalStripe
         401,
         "authentication_required",
     )
+
+
+def test_a_sealed_key_opens_for_its_own_organization_and_secret_only(start: StartDaemon, stripe: LocalStripe) -> None:
+    first = start(env={"NULLSPEND_STRIPE_URL": stripe.url})
+    mine, other = person(first), person(first)
+    for one in (mine, other):
+        one.call("POST", "/api/stripe/connect", {"stripeKey": "rk_test_0123456789"})
+    with sqlite3.connect(first.data / "nullspend.db") as connection:
+        connection.execute(
+            "UPDATE stripe_connections SET sealed_key = (SELECT sealed_key FROM stripe_connections WHERE org_id = ?)"
+            " WHERE org_id = ?",
+            (org_of(mine), org_of(other)),
+        )
+    connection.close()
+    assert "error" not in mine.data("GET", "/api/stripe/revenue-sync")
+    moved = other.data("GET", "/api/stripe/revenue-sync")
+    assert moved["error"].startswith("The stored key cannot be opened")
+    assert other.data("GET", "/api/stripe/connect")["status"] == "active"
+
+
+def test_without_the_extra_connecting_names_it(start: StartDaemon, machine: Machine) -> None:
+    hidden = machine.home / "hidden"
+    hidden.mkdir()
+    (hidden / "stripe.py").write_text("raise ImportError('not installed')\n")
+    path = f"{hidden}:{machine.env['PYTHONPATH']}"
+    daemon = start(env={"PYTHONPATH": path, "STRIPE_SECRET_KEY": SECRET_KEY, "STRIPE_PRICE_PRO": "price_1pro"})
+    for where, body in (
+        ("/api/stripe/connect", {"stripeKey": "rk_test_0123456789"}),
+        ("/api/stripe/checkout", {"priceId": "price_1pro"}),
+    ):
+        refused = daemon.call("POST", where, body)
+        assert refusal(refused) == (500, "server_error")
+        assert "nullspend-cli[stripe]" in refused.json["error"]["message"]
+
+
+def test_one_sync_of_an_organization_at_a_time(stripe: LocalStripe, owner: Person) -> None:
+    owner.call("POST", "/api/stripe/connect", {"stripeKey": "rk_test_0123456789"})
+    stripe.waiting.clear()
+    stripe.pause.clear()
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(owner.data, "GET", "/api/stripe/revenue-sync")
+            assert stripe.waiting.wait(20)
+            second = owner.data("GET", "/api/stripe/revenue-sync")
+            stripe.pause.set()
+            done = first.result()
+    finally:
+        stripe.pause.set()
+    assert second["error"] == "A sync of this organization is running."
+    assert "error" not in done
