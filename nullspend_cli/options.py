@@ -55,6 +55,7 @@ SERVER = (
         "allow_host", ("--allow-host",), "Another name the server may be called by; repeatable.", "NAME", multiple=True
     ),
     Shared("trust_proxy", ("--trust-proxy",), "Believe X-Forwarded-* headers."),
+    Shared("retention", ("--retention",), "Delete cost events that are older; never unless given.", "DAYS"),
     Shared(
         "delivery_retention",
         ("--delivery-retention",),

@@ -293,25 +293,30 @@ def export(daemon: Daemon, limit: int) -> None:
 
 
 def retention(daemon: Daemon, slices: int) -> None:
-    """How long one slice of retention holds the writer."""
+    """How long one slice of retention holds the writer: by the clock, its commit included, and its own processor time,
+    which does not grow when the machine is busy."""
     database, clock = open_store(daemon)
     clock.ms = time.time_ns() // 1_000_000
     held: list[float] = []
+    worked: list[float] = []
+
+    def drop(tx: Tx) -> int:
+        started = time.thread_time()
+        went = drop_old_events(tx, 45 * DAY_MS)
+        worked.append((time.thread_time() - started) * 1000)
+        return went
+
     dropped = 0
     for _ in range(slices):
         started = time.perf_counter()
-        went = database.write(lambda tx: drop_old_events(tx, 45 * DAY_MS), durable=False)
+        went = database.write(drop, durable=False)
         held.append((time.perf_counter() - started) * 1000)
         dropped += went
         if not went:
             break
-    held.sort()
-    row(
-        f"retention: {dropped:,} events in {len(held):,} slices, ms",
-        f"p50 {held[len(held) // 2]:.0f}",
-        f"p99 {held[int(len(held) * 0.99)]:.0f}",
-        f"most {held[-1]:.0f}",
-    )
+    row(f"retention: {dropped:,} events in {len(held):,} slices, ms", "p50", "p99", "most")
+    for name, times in (("by the clock, with its commit", sorted(held)), ("processor time", sorted(worked))):
+        row(f"  {name}", *(f"{times[int((len(times) - 1) * part)]:.1f}" for part in (0.5, 0.99, 1)))
     database.close()
 
 
