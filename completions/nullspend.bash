@@ -1066,6 +1066,7 @@ _nullspend() {
         "daemon run --port") values="" live= ;;
         "daemon run --rate-limit") values="" live= ;;
         "daemon run --allow-host") values="" live= ;;
+        "daemon run --retention") values="" live= ;;
         "daemon run --delivery-retention") values="" live= ;;
         "daemon run --upstream") values="" live= ;;
         "daemon run --upstream-timeout") values="" live= ;;
@@ -1082,6 +1083,7 @@ _nullspend() {
         "daemon start --port") values="" live= ;;
         "daemon start --rate-limit") values="" live= ;;
         "daemon start --allow-host") values="" live= ;;
+        "daemon start --retention") values="" live= ;;
         "daemon start --delivery-retention") values="" live= ;;
         "daemon start --upstream") values="" live= ;;
         "daemon start --upstream-timeout") values="" live= ;;
@@ -1109,6 +1111,7 @@ _nullspend() {
         "daemon restart --port") values="" live= ;;
         "daemon restart --rate-limit") values="" live= ;;
         "daemon restart --allow-host") values="" live= ;;
+        "daemon restart --retention") values="" live= ;;
         "daemon restart --delivery-retention") values="" live= ;;
         "daemon restart --upstream") values="" live= ;;
         "daemon restart --upstream-timeout") values="" live= ;;
@@ -1182,6 +1185,7 @@ _nullspend() {
         "daemon install --port") values="" live= ;;
         "daemon install --rate-limit") values="" live= ;;
         "daemon install --allow-host") values="" live= ;;
+        "daemon install --retention") values="" live= ;;
         "daemon install --delivery-retention") values="" live= ;;
         "daemon install --upstream") values="" live= ;;
         "daemon install --upstream-timeout") values="" live= ;;
@@ -1498,10 +1502,10 @@ _nullspend() {
         "margins get") words="--month --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "margins unmatched") words="--json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "daemon") words="run start stop restart status logs env backup restore check wipe install uninstall -h --help" ;;
-        "daemon run") words="--host --port --hosted --test-clock --rate-limit --allow-host --trust-proxy --delivery-retention --upstream --upstream-timeout --max-body --estimate --loop-max-calls --capture-bodies --body-retention --data-dir --json -c --context --as --color -v --verbose -h --help" ;;
-        "daemon start") words="--host --port --hosted --test-clock --rate-limit --allow-host --trust-proxy --delivery-retention --upstream --upstream-timeout --max-body --estimate --loop-max-calls --capture-bodies --body-retention --data-dir --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
+        "daemon run") words="--host --port --hosted --test-clock --rate-limit --allow-host --trust-proxy --retention --delivery-retention --upstream --upstream-timeout --max-body --estimate --loop-max-calls --capture-bodies --body-retention --data-dir --json -c --context --as --color -v --verbose -h --help" ;;
+        "daemon start") words="--host --port --hosted --test-clock --rate-limit --allow-host --trust-proxy --retention --delivery-retention --upstream --upstream-timeout --max-body --estimate --loop-max-calls --capture-bodies --body-retention --data-dir --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "daemon stop") words="--data-dir --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
-        "daemon restart") words="--host --port --hosted --test-clock --rate-limit --allow-host --trust-proxy --delivery-retention --upstream --upstream-timeout --max-body --estimate --loop-max-calls --capture-bodies --body-retention --data-dir --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
+        "daemon restart") words="--host --port --hosted --test-clock --rate-limit --allow-host --trust-proxy --retention --delivery-retention --upstream --upstream-timeout --max-body --estimate --loop-max-calls --capture-bodies --body-retention --data-dir --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "daemon status") words="--data-dir --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "daemon logs") words="-n --lines -f --follow --data-dir -c --context --as --color -v --verbose -h --help" ;;
         "daemon env") words="--format --key --key-in-path --data-dir -c --context --as --color -v --verbose -h --help" ;;
@@ -1509,7 +1513,7 @@ _nullspend() {
         "daemon restore") words="-y --yes --data-dir --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "daemon check") words="--repair --data-dir --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "daemon wipe") words="-y --yes --data-dir --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
-        "daemon install") words="--print --host --port --hosted --test-clock --rate-limit --allow-host --trust-proxy --delivery-retention --upstream --upstream-timeout --max-body --estimate --loop-max-calls --capture-bodies --body-retention --data-dir --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
+        "daemon install") words="--print --host --port --hosted --test-clock --rate-limit --allow-host --trust-proxy --retention --delivery-retention --upstream --upstream-timeout --max-body --estimate --loop-max-calls --capture-bodies --body-retention --data-dir --json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "daemon uninstall") words="--json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "clock") words="get advance set -h --help" ;;
         "clock get") words="--json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
