@@ -4,7 +4,7 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from nullspend_cli import identity, local, settings, transport
+from nullspend_cli import identity, local, price_catalogue, settings, transport
 from nullspend_cli.client import Auth
 from nullspend_cli.doctor import FAIL, OK, WARN, Check, Finding
 from nullspend_cli.places import LOCAL, Place, how_to_sign_in
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _SKEW_MS, _WRONG_MS = 30_000, 300_000
 _CERTIFICATE_DAYS = 14
 _PRICES_DAYS = 30
-_CATALOGUE = "catalogue.json"
 _DAY = 86_400
 
 
@@ -101,12 +100,11 @@ def _server_ms(state: "State", place: Place) -> int:
 
 def _prices(state: "State") -> Finding:
     from importlib.metadata import distribution
-
-    downloaded = settings.data_dir() / _CATALOGUE
-    package = distribution("genai-prices")
-    file = downloaded if downloaded.exists() else package.locate_file("genai_prices/__init__.py")
     from pathlib import Path
 
+    downloaded = settings.data_dir() / price_catalogue.NAME
+    package = distribution("genai-prices")
+    file = downloaded if downloaded.exists() else package.locate_file("genai_prices/__init__.py")
     days = int((time.time() - Path(str(file)).stat().st_mtime) // _DAY)
     what = "downloaded" if downloaded.exists() else f"installed with genai-prices {package.version}"
     found = f"{what} {days} {'day' if days == 1 else 'days'} ago"

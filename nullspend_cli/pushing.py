@@ -50,16 +50,17 @@ def place(event: Record) -> str:
 
 
 class Ledger:
-    """What has been pushed from one data directory, by the server it went to."""
+    """What has been pushed from one data directory: by the server it went to, and by the organization it came from."""
 
-    def __init__(self, folder: Path, to: str) -> None:
+    def __init__(self, folder: Path, to: str, org_id: str) -> None:
         self._path = folder / FILE
-        self._to = to
         self._all = self._read()
-        mine: Any = self._all.get(to)
-        self.is_new = not isinstance(mine, dict)
-        spans: Any = mine.get("spans", []) if isinstance(mine, dict) else []
-        self.spans = [Span(str(start), str(end)) for start, end in spans]
+        self.is_new = to not in self._all
+        mine: Any = self._all.setdefault(to, {})
+        if not isinstance(mine, dict):
+            raise self._damaged()
+        self._mine, self._org_id = mine, org_id
+        self.spans = [Span(str(start), str(end)) for start, end in mine.get(org_id, [])]
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -69,11 +70,14 @@ class Ledger:
         except ValueError:
             content = None
         if not isinstance(content, dict):
-            raise Problem(
-                f"{self._path} is damaged; it holds what has been pushed so far.",
-                next=f"Start afresh (the other server still knows what it has): rm '{self._path}'",
-            )
+            raise self._damaged()
         return content
+
+    def _damaged(self) -> Problem:
+        return Problem(
+            f"{self._path} is damaged; it holds what has been pushed so far.",
+            next=f"Start afresh (the other server still knows what it has): rm '{self._path}'",
+        )
 
     def holds(self, event: Record) -> bool:
         """Whether an event has been pushed."""
@@ -86,7 +90,7 @@ class Ledger:
     def done(self, start: str, last: Record) -> None:
         """Everything from `start` to `last` is acknowledged: written down at once."""
         self.spans = joined([*self.spans, Span(start, place(last))])
-        self._all[self._to] = {"spans": [list(span) for span in self.spans]}
+        self._mine[self._org_id] = [list(span) for span in self.spans]
         settings.write_private(self._path, json.dumps(self._all, indent=2) + "\n")
 
 

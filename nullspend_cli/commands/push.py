@@ -11,6 +11,7 @@ from nullspend_cli.contexts import choose
 from nullspend_cli.group import Single
 from nullspend_cli.places import Place
 from nullspend_cli.problems import Usage
+from nullspend_cli.replies import record
 from nullspend_cli.run import Run
 from nullspend_cli.when import parse_moment
 
@@ -47,7 +48,8 @@ def push(
     daemon = local.required()
     source = run.client_of(daemon)
     start = parse_moment(since, time.time_ns() // 1_000_000) if since else ""
-    ledger = pushing.Ledger(Path(daemon.data_dir), place.vault)
+    org_id = str(record(source.get("/api/auth/session"))["orgId"])
+    ledger = pushing.Ledger(Path(daemon.data_dir), place.vault, org_id)
     if dry_run:
         found = pushing.preview(source, ledger, start)
         run.out.result(pushing.sentence(found), found, id_field="events")

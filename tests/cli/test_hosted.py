@@ -159,3 +159,31 @@ def test_since_chooses_and_a_longer_span_sends_only_what_is_missing(
     assert signed_in.run("push").err == "5 events stored.\n"
     assert hosted.sent == new + old
     assert signed_in.run("push", "--dry-run").err == "There is nothing to push.\n"
+
+
+def test_each_local_organization_is_pushed_for_itself(signed_in: Machine, hosted: Hosted, start: StartDaemon) -> None:
+    daemon = start()
+    first = report(daemon, 2)
+    assert signed_in.run("push").code == 0
+    for command in (("orgs", "create", "Acme"), ("orgs", "switch", "Acme"), ("keys", "create", "agent", "--save")):
+        done = signed_in.run(*command, "-c", "local")
+        assert done.code == 0, done.err
+    event = ("--provider", "p", "--model", "m", "--cost", "1c", "-q", "-c", "local")
+    theirs = signed_in.run("events", "report", "--key", "agent", *event).out.split()
+    mine = signed_in.run("events", "report", *event).out.split()
+    assert signed_in.run("push").err == "1 event stored.\n"
+    assert hosted.sent == first + theirs
+    assert signed_in.run("orgs", "switch", "Personal", "-c", "local").code == 0
+    assert signed_in.run("push").err == "1 event stored.\n"
+    assert hosted.sent == first + theirs + mine
+
+
+def test_a_damaged_record_of_what_was_pushed_says_how_to_start_afresh(signed_in: Machine, start: StartDaemon) -> None:
+    path = start().data / "pushed.json"
+    path.write_text("[]")
+    refused = signed_in.run("push")
+    assert (refused.code, refused.err) == (
+        1,
+        f"error: {path} is damaged; it holds what has been pushed so far.\n"
+        f"next: Start afresh (the other server still knows what it has): rm '{path}'\n",
+    )
