@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from nullspend_cli import transport
 from nullspend_cli.client import Auth, Client
 from nullspend_cli.problems import Problem, ServerError, Unreachable
 from nullspend_cli.replies import Record
@@ -150,7 +151,10 @@ class _Feed:
 
     def _told(self, client: Client) -> Any:
         """What `look` makes of what it has not been told yet."""
-        made = self._look(News(client, list(self._untold), True))
+        try:
+            made = self._look(News(client, list(self._untold), True))
+        finally:
+            transport.close()  # nothing idle stays open: a daemon that stops waits for it
         self._untold.clear()
         return made
 
