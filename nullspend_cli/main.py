@@ -14,6 +14,7 @@ from nullspend_cli.tree import exists, root_of
 
 _ENTRIES = (
     Entry("quickstart", "Start here", "From nothing to a budget with real spend on it."),
+    Entry("run", "Start here", "A command with a cap on what it may spend."),
     Entry("help", "Start here", "Help on a command, or on a topic such as exit-codes."),
     Entry("version", "Start here", "The versions of the command and of the server."),
     Entry("completion", "Start here", "A completion script for your shell."),

@@ -101,7 +101,8 @@ class Dispatcher:
             route.before_body(call)
         if route.body is not None:
             call.body = await read_json(request, route.body, API_BODY_CAP, optional=route.body_optional)
-        if route.takes_raw_body:
+        elif route.takes_raw_body or request.can_read_body:
+            # Also where nobody reads it: what is left in the connection would hold up its end.
             call.raw_body = await read_capped(request, API_BODY_CAP)
         if route.query is not None:
             call.query = read_query(route.query, dict(request.query.items()))

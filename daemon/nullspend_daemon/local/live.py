@@ -23,6 +23,8 @@ from nullspend_daemon.store import outbox
 from nullspend_daemon.store.transaction import Row, Tx
 
 COMMENT_SECONDS = 15.0
+UP_TO_DATE = "up to date"
+"""The comment after the events that were in the log already, for a client that wants those and no more."""
 SLICE = 200
 """Events read at once: a listener that is far behind must not hold the log in memory."""
 
@@ -67,11 +69,15 @@ async def listen(call: ListenCall) -> AsyncGenerator[bytes]:
     store, staged = call.parts.store, call.parts.staged
     after, opening = await store.read(lambda tx: _start(tx, call))
     yield f": {opening}\nid: {after}\n\n".encode()
+    behind = True
     while True:
         news = staged.next()
         after, rows = await store.read(lambda tx, after=after: _after(tx, after, call.query))
         if rows:
             yield b"".join(_event(row) for row in rows)
+        elif behind:
+            behind = False
+            yield f": {UP_TO_DATE}\nid: {after}\n\n".encode()
         elif not await _rung(news):
             yield f":\nid: {after}\n\n".encode()
 

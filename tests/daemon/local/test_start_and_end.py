@@ -301,3 +301,17 @@ def test_an_older_database_is_copied_aside_before_it_is_migrated(start: StartDae
     assert daemon.call("GET", "/api/cost-events/summary").status == 200
     (copy,) = machine.data.glob("nullspend.before-*.db")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+
+
+def test_a_body_nobody_reads_does_not_hold_up_the_end(start: StartDaemon) -> None:
+    daemon = start()
+    request = (
+        f"POST /_local/stop HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {daemon.state['adminToken']}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", int(daemon.url.rpartition(":")[2])), timeout=30) as connection:
+        connection.sendall(request.encode())
+        time.sleep(0.3)  # the body comes in a packet of its own, later than the head
+        connection.sendall(b"{}")
+        assert b" 202 " in connection.recv(1000)
+        assert daemon.process.wait(8) == 0, "the grace of ten seconds is for calls, not for a body"
