@@ -4,6 +4,7 @@ _nullspend() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         case "$at ${COMP_WORDS[index]}" in
             " quickstart") at="quickstart" ;;
+            " run") at="run" ;;
             " help") at="help" ;;
             " version") at="version" ;;
             " completion") at="completion" ;;
@@ -223,6 +224,13 @@ _nullspend() {
         "quickstart --context") values="" live=context ;;
         "quickstart --as") values="" live=user ;;
         "quickstart --color") values="auto always never" live= ;;
+        "run --budget") values="" live= ;;
+        "run --session-max") values="" live= ;;
+        "run --velocity") values="" live= ;;
+        "run --tag") values="" live= ;;
+        "run --upstream") values="NAME=URL[,free] fake" live= ;;
+        "run --report") values="" live= ;;
+        "run --color") values="auto always never" live= ;;
         "version --fields") values="" live= ;;
         "version --jq") values="" live= ;;
         "version --format") values="table json jsonl csv ids" live= ;;
@@ -1386,8 +1394,9 @@ _nullspend() {
         return
     fi
     case "$at" in
-        "") words="quickstart help version completion keys budgets events top sessions costs prices policy actions slack webhooks orgs members invites audit tools billing customers margins daemon clock users push api open doctor auth contexts config -V --version -c --context --as --color -v --verbose -h --help" ;;
+        "") words="quickstart run help version completion keys budgets events top sessions costs prices policy actions slack webhooks orgs members invites audit tools billing customers margins daemon clock users push api open doctor auth contexts config -V --version -c --context --as --color -v --verbose -h --help" ;;
         "quickstart") words="--json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
+        "run") words="--budget --session-max --velocity --tag --upstream --report --keep --fail-on-denied --color -v --verbose -h --help" ;;
         "help") words="--tree --json -h --help" ;;
         "version") words="--json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help" ;;
         "completion") words="-h --help" ;;

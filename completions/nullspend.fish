@@ -1,5 +1,5 @@
 # fish completion for nullspend. Written from the command tree by: nullspend completion fish
-set -l nouns quickstart help version completion keys budgets events top sessions costs prices policy actions slack webhooks orgs members invites audit tools billing customers margins daemon clock users push api open doctor auth contexts config
+set -l nouns quickstart run help version completion keys budgets events top sessions costs prices policy actions slack webhooks orgs members invites audit tools billing customers margins daemon clock users push api open doctor auth contexts config
 complete -c nullspend -n "not __fish_seen_subcommand_from $nouns" -f -a quickstart -d 'Start the daemon, make a key with a $5 budget, report a first event, and watch a budget stop an..'
 complete -c nullspend -n "__fish_seen_subcommand_from quickstart" -l json -d 'The full records as JSON'
 complete -c nullspend -n "__fish_seen_subcommand_from quickstart" -l fields -r -d 'Only these fields, in this order'
@@ -11,6 +11,18 @@ complete -c nullspend -n "__fish_seen_subcommand_from quickstart" -l as -x -a '(
 complete -c nullspend -n "__fish_seen_subcommand_from quickstart" -l color -x -a 'auto always never' -d 'When to use colour'
 complete -c nullspend -n "__fish_seen_subcommand_from quickstart" -s v -l verbose -d 'Show each request on stderr'
 complete -c nullspend -n "__fish_seen_subcommand_from quickstart" -s h -l help -d 'Show this message and exit'
+complete -c nullspend -n "not __fish_seen_subcommand_from $nouns" -f -a run -d 'Run a command whose OpenAI and Anthropic calls may cost so much and no more'
+complete -c nullspend -n "__fish_seen_subcommand_from run" -l budget -r -d 'What the whole run may cost'
+complete -c nullspend -n "__fish_seen_subcommand_from run" -l session-max -r -d 'What its session may cost'
+complete -c nullspend -n "__fish_seen_subcommand_from run" -l velocity -r -d 'What it may cost in any minute'
+complete -c nullspend -n "__fish_seen_subcommand_from run" -l tag -r -d 'A tag; repeatable'
+complete -c nullspend -n "__fish_seen_subcommand_from run" -l upstream -x -a 'NAME=URL[,free] fake' -d 'Where calls go, as for the daemon; implies a private daemon. Repeatable'
+complete -c nullspend -n "__fish_seen_subcommand_from run" -l report -r -d 'Write a report: *.md, *.json or *.xml (JUnit)'
+complete -c nullspend -n "__fish_seen_subcommand_from run" -l keep -d 'Leave the key, its budget and a private daemon'
+complete -c nullspend -n "__fish_seen_subcommand_from run" -l fail-on-denied -d 'Exit 6 when a call was denied'
+complete -c nullspend -n "__fish_seen_subcommand_from run" -l color -x -a 'auto always never' -d 'When to use colour'
+complete -c nullspend -n "__fish_seen_subcommand_from run" -s v -l verbose -d 'Show each request on stderr'
+complete -c nullspend -n "__fish_seen_subcommand_from run" -s h -l help -d 'Show this message and exit'
 complete -c nullspend -n "not __fish_seen_subcommand_from $nouns" -f -a help -d 'Help on a command, or on a topic'
 complete -c nullspend -n "__fish_seen_subcommand_from help" -l tree -d 'Every command there is, a line each'
 complete -c nullspend -n "__fish_seen_subcommand_from help" -l json -d 'Every command with its options, for a program'

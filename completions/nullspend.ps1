@@ -2,8 +2,9 @@
 Register-ArgumentCompleter -Native -CommandName nullspend -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $words = @{
-        '' = 'quickstart help version completion keys budgets events top sessions costs prices policy actions slack webhooks orgs members invites audit tools billing customers margins daemon clock users push api open doctor auth contexts config -V --version -c --context --as --color -v --verbose -h --help'
+        '' = 'quickstart run help version completion keys budgets events top sessions costs prices policy actions slack webhooks orgs members invites audit tools billing customers margins daemon clock users push api open doctor auth contexts config -V --version -c --context --as --color -v --verbose -h --help'
         'quickstart' = '--json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help'
+        'run' = '--budget --session-max --velocity --tag --upstream --report --keep --fail-on-denied --color -v --verbose -h --help'
         'help' = '--tree --json -h --help'
         'version' = '--json --fields --jq --format -q --quiet -c --context --as --color -v --verbose -h --help'
         'completion' = '-h --help'
@@ -162,6 +163,8 @@ Register-ArgumentCompleter -Native -CommandName nullspend -ScriptBlock {
         '--color' = 'auto always never'
         'quickstart --format' = 'table json jsonl csv ids'
         'quickstart --color' = 'auto always never'
+        'run --upstream' = 'NAME=URL[,free] fake'
+        'run --color' = 'auto always never'
         'version --format' = 'table json jsonl csv ids'
         'version --color' = 'auto always never'
         'keys list --format' = 'table json jsonl csv ids'
