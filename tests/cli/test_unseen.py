@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from nullspend_cli import transport
 from nullspend_cli.client import Client
 from nullspend_cli.contexts import Place
 from nullspend_cli.filters import Filters, Span
@@ -23,7 +24,10 @@ def look_at(server: FakeServer, unseen: Unseen, *newest_first: dict[str, Any]) -
     server.answer("GET", "/api/cost-events", {"data": list(newest_first), "cursor": None})
     place = Place("elsewhere", "a test", server.url)
     place.session = "cookie"  # type: ignore[misc]
-    return numbers(unseen.look(News(Client(place, Trace(lambda _: None, verbose=False)), [], False)))
+    try:
+        return numbers(unseen.look(News(Client(place, Trace(lambda _: None, verbose=False)), [], False)))
+    finally:
+        transport.close()
 
 
 def test_what_shares_the_newest_moment_is_not_taken_for_new(server: FakeServer) -> None:
