@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from nullspend_daemon.errors import ServiceUnavailable
 from nullspend_daemon.store.database import Database, Job, Outcome
 from nullspend_daemon.store.transaction import Tx
 
@@ -22,15 +23,19 @@ class Store:
         self._database = database
         self._loop = asyncio.get_running_loop()
         self._behind: asyncio.Future[Any] | None = None
+        self._together: list[Job] = []
         database.deliver = lambda outcomes: self._wake(outcomes)
 
     def write(self, fn: Callable[[Tx], T], *, durable: bool = True) -> "asyncio.Future[T]":
         """Run `fn` in a write transaction. `durable`: on disk before the future ends. Raises ServiceUnavailable."""
-        return self._carry(self._database.submit_write, fn, durable)
+        return self._carry(self._submit_soon, fn, durable)
 
     def write_behind(self, fn: Callable[[Tx], T]) -> "asyncio.Future[T]":
-        """As `write`, for what nobody waits for: whoever reads from now on sees it all the same."""
-        self._behind = future = self.write(fn)
+        """As `write`, for what nobody waits for: whoever reads from now on sees it all the same.
+
+        It survives a killed process at once, and a power cut with the next checkpoint, half a second later.
+        """
+        self._behind = future = self.write(fn, durable=False)
         return future
 
     def read(self, fn: Callable[[Tx], T]) -> "asyncio.Future[T]":
@@ -45,6 +50,20 @@ class Store:
         # Writes keep their order, so the last one that was written behind stands for all.
         await asyncio.wait([behind])
         return await self._carry(self._database.submit_read, fn, False)
+
+    def _submit_soon(self, job: Job) -> None:
+        """Writes asked for in one turn of the loop go to the writer in one piece: one wake-up, one commit."""
+        self._together.append(job)
+        if len(self._together) == 1:
+            self._loop.call_soon(self._submit_together)
+
+    def _submit_together(self) -> None:
+        jobs, self._together = self._together, []
+        try:
+            self._database.submit_writes(jobs)
+        except ServiceUnavailable as error:
+            for job in jobs:
+                job.done(None, error)
 
     def _wake(self, outcomes: list[Outcome]) -> None:
         self._loop.call_soon_threadsafe(_report, outcomes)

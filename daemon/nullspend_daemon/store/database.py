@@ -56,7 +56,7 @@ class Database:
         self._clock = clock
         self._max_page_count = max_page_count
         self._reader_count = readers
-        self._writes: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._writes: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._reads: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._threads: list[threading.Thread] = []
@@ -100,11 +100,17 @@ class Database:
 
     def submit_write(self, job: Job) -> None:
         """Queue a write. Raises ServiceUnavailable when the store is closed."""
-        self._submit(self._writes, job)
+        self.submit_writes([job])
+
+    def submit_writes(self, jobs: list[Job]) -> None:
+        """Queue writes together: they keep their order and share a commit. Raises ServiceUnavailable."""
+        self._check_open()
+        self._writes.put(jobs)
 
     def submit_read(self, job: Job) -> None:
         """Queue a read. Raises ServiceUnavailable when the store is closed."""
-        self._submit(self._reads, job)
+        self._check_open()
+        self._reads.put(job)
 
     def write(self, fn: Callable[[Tx], T], *, durable: bool = True) -> T:
         """Run `fn` in a transaction and wait for its commit. Raises what `fn` raised, or ServiceUnavailable."""
@@ -126,10 +132,9 @@ class Database:
         submit(Job(fn, durable, done))
         return future.result()
 
-    def _submit(self, jobs: queue.SimpleQueue[Job | None], job: Job) -> None:
+    def _check_open(self) -> None:
         if not self._open:
             raise ServiceUnavailable("The daemon is stopping; try again when it is back.")
-        jobs.put(job)
 
     def _start(self, name: str, target: Callable[..., None], *args: Any) -> None:
         thread = threading.Thread(target=target, args=args, name=name, daemon=True)
@@ -148,19 +153,18 @@ class Database:
             self.deliver(outcomes)
 
     def _next_batch(self) -> list[Job] | None:
-        job = self._writes.get()
-        if job is None:
+        batch = self._writes.get()
+        if batch is None:
             return None
-        batch = [job]
         while len(batch) < MAX_BATCH:
             try:
-                job = self._writes.get_nowait()
+                more = self._writes.get_nowait()
             except queue.Empty:
                 break
-            if job is None:
+            if more is None:
                 self._writes.put(None)
                 break
-            batch.append(job)
+            batch += more
         return batch
 
     def _run_batch(self, batch: list[Job]) -> tuple[list[Outcome], set[str]]:

@@ -54,6 +54,7 @@ WRITES: dict[str, Callable[[Database], Any]] = {
     "write": lambda database: database.write(put),
     "write without waiting for the disk": lambda database: database.write(put, durable=False),
     "submit_write": lambda database: through_job(database.submit_write, put),
+    "submit_writes": lambda database: through_job(lambda job: database.submit_writes([job]), put),
 }
 READS: dict[str, Callable[[Database], Any]] = {
     "read": lambda database: database.read(read),
@@ -288,4 +289,4 @@ def test_closing_twice_and_closing_what_was_never_opened_is_harmless(path: Path)
 
 def test_every_public_method_of_the_store_is_tried_here() -> None:
     methods = {name for name in vars(Database) if not name.startswith("_")}
-    assert methods == {"open", "close", "on", "submit_write", "submit_read", "write", "read"}
+    assert methods == {"open", "close", "on", "submit_write", "submit_writes", "submit_read", "write", "read"}
