@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "daemon")]
 
-from nullspend_daemon.app import ROUTES
+from nullspend_daemon.app import DESCRIBED
 from tests.contract.endpoints import Endpoint, endpoints
 
 PAGE = ROOT / "docs" / "api-coverage.md"
@@ -32,7 +32,7 @@ def shape(path: str) -> str:
 
 def page() -> str:
     """The whole of docs/api-coverage.md."""
-    served = {(route.method, shape(route.path)) for route in ROUTES}
+    served = {(route.method, shape(route.path)) for route in DESCRIBED}
     return "".join(_parts(served))
 
 
