@@ -5,7 +5,6 @@ import logging
 import os
 import secrets
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,8 +63,6 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 10.0
 """How long running requests may take to finish once the daemon is asked to end."""
-SWITCH_SECONDS = 0.0005
-"""Python's thread switch interval: the writer thread must not wait 5 ms for the event loop at each statement."""
 
 ROUTES: list[Route] = [
     *health.ROUTES,
@@ -103,7 +100,6 @@ class Daemon:
 
     async def run(self) -> None:
         """Serve until a signal or POST /_local/stop. Raises StartupError with a sentence."""
-        sys.setswitchinterval(SWITCH_SECONDS)
         datadir.prepare(self.settings.data_dir)
         held = datadir.lock(self.settings)
         try:
