@@ -125,6 +125,7 @@ def command_start(daemon: Daemon, quick: bool) -> None:
     cases: dict[str, list[str]] = {
         "--version": ["--version"],
         "--help": ["--help"],
+        "a completion of keys": ["--complete", "key", ""],
         "budgets list": ["budgets", "list"],
     }
     for name, arguments in cases.items():
