@@ -1,5 +1,6 @@
 """Fixtures for every folder: a machine of its own, and a real daemon on it."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 from tests.machine import Daemon, Machine, start_daemon
 
 StartDaemon = Callable[..., Daemon]
+
+# Started in the background, as some CI systems do, everything below would ignore Ctrl-C: that is inherited.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from nullspend_daemon.contract.clock import Clock, SystemClock
@@ -24,8 +23,6 @@ KEPT_PRICES = 4_096
 """Names come from requests: more than these are not kept."""
 KEPT_MS = 30 * 60 * 1000
 """Prices that depend on the date or the time of day change on the half hour."""
-LOOK_SECONDS = 0.01
-"""How long prices.toml counts as unchanged once it was looked at: a busy daemon does not ask the disk at each call."""
 Stamp = tuple[int, int] | None
 
 
@@ -56,7 +53,6 @@ class Catalogue:
         self._lock = Lock()
         self._overrides = Overrides()
         self._overrides_stamp: Stamp = None
-        self._looked_until = 0.0
         self._providers: list[Provider] | None = None
         self._providers_stamp: Stamp = None
         self._memory = _Memory(0)
@@ -157,10 +153,6 @@ class Catalogue:
         return genai.bundled()
 
     def _take_overrides(self) -> None:
-        now = monotonic()
-        if now < self._looked_until:
-            return
-        self._looked_until = now + LOOK_SECONDS
         stamp = _stamp(self._prices_path)
         if stamp == self._overrides_stamp:
             return

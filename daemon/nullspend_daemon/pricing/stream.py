@@ -18,7 +18,7 @@ _CHAT_MATTERS = re.compile(rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"tool_cal
 _FINAL = re.compile(rb'"response\.(?:completed|incomplete|failed)"')
 _CALL_DONE = re.compile(rb'"type"\s*:\s*"response\.output_item\.done".*"function_call"')
 _FINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
-_FINAL_WORDS = (b"response.completed", b"response.incomplete", b"response.failed")
+_RESPONSES_WORDS = (b"response.completed", b"response.incomplete", b"response.failed", b"function_call")
 _MESSAGES_WORDS = (b"message_start", b"message_delta", b"message_stop", b"tool_use")
 _FIRST_RESPONSE = re.compile(rb'"response"\s*:\s*\{')
 _MESSAGE_EVENTS = frozenset({"message_start", "message_delta", "message_stop"})
@@ -53,7 +53,7 @@ class StreamReader:
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes, cut wherever the network cut them."""
         end = chunk.rfind(b"\n") + 1
-        if end and self._started and self._says_nothing(chunk[:end]):
+        if end and self._started and self._long is None and self._says_nothing(chunk[:end]):
             self._line.clear()
             self._characters, self._dropping, self._event = 0, False, None
             self._append(chunk[end:])
@@ -90,7 +90,7 @@ class StreamReader:
         if self._model is None:
             return False
         if self.shape == "responses":
-            return self._event not in _FINAL_EVENTS and not any(word in lines for word in _FINAL_WORDS)
+            return self._event not in _FINAL_EVENTS and not any(word in lines for word in _RESPONSES_WORDS)
         if b"[DONE]" in lines or b'"tool_calls"' in lines:
             return False
         return _only_null(lines, b'"usage"') and _only_null(lines, b'"finish_reason"')

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from nullspend_daemon.store import schema
+from nullspend_daemon.store.migrations import MIGRATIONS
 from tests.conftest import StartDaemon
 from tests.machine import Machine
 
@@ -289,14 +291,14 @@ def test_the_data_survives_a_restart(start: StartDaemon) -> None:
     assert made in [each["id"] for each in start().call("GET", "/api/keys").json["data"]]
 
 
-def test_an_older_database_is_copied_aside_before_it_is_migrated(start: StartDaemon, machine: Machine) -> None:
-    start().end()
-    with sqlite3.connect(database(machine)) as connection:
-        for table in ("cost_days", "cost_label_days", "cost_tag_keys", "cost_traces", "event_bodies"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("DROP INDEX cost_sessions_latest")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm005_analytics'")
-    connection.close()
+def test_an_older_database_is_copied_aside_before_it_is_migrated(
+    start: StartDaemon, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = MIGRATIONS.items()
+    machine.data.mkdir(mode=0o700)
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", dict([first]))
+        schema.open_current(database(machine)).close()
     daemon = start()
     assert daemon.call("GET", "/api/cost-events/summary").status == 200
     (copy,) = machine.data.glob("nullspend.before-*.db")
