@@ -104,8 +104,8 @@ DELIVERIES = (
     column("attempts", right=True),
     column("responseStatus", "ANSWER", right=True, value=lambda row: _answer(row)),
     column("lastAttemptAt", "LAST TRIED", show_time, wide=True),
+    column("id", wide=True),
     column("eventId", "EVENT ID", wide=True),
-    column("id"),
 )
 _NONE = Empty("There are no webhook endpoints.", "nullspend webhooks create https://example.com/hooks")
 _NOTHING_SENT = Empty("Nothing has been sent to this endpoint yet.", "nullspend webhooks trigger test.ping")
@@ -245,8 +245,8 @@ def rotate_secret(run: Run, webhook: _Webhook, yes: Yes = False) -> None:
 def deliveries(run: Run, webhook: _Webhook) -> None:
     """List the newest 50 deliveries of an endpoint and what became of them."""
     found = rows(run.client.get(f"/api/webhooks/{run.names.webhook(webhook)['id']}/deliveries"), Kind.DELIVERY)
-    failed = sum(row.get("status") == "failed" for row in found)
-    footer = f"{failed} failed; nullspend webhooks resend ID sends one again." if failed else ""
+    failed = [row for row in found if row.get("status") == "failed"]
+    footer = f"{len(failed)} failed. Again: nullspend webhooks resend {failed[0]['id']}" if failed else ""
     run.out.table(found, DELIVERIES, empty=_NOTHING_SENT, footer=footer)
 
 

@@ -155,6 +155,27 @@ def test_every_change_is_in_the_audit_log(start: StartDaemon) -> None:
     ]
 
 
+def test_an_org_that_ends_and_a_reset_take_endpoints_and_deliveries_with_them(start: StartDaemon) -> None:
+    daemon = start()
+    state = daemon.state
+    org = daemon.call("POST", "/api/orgs", {"name": "Team", "slug": "team"}).json["data"]["id"]
+    wanted = {"userId": state["owner"]["userId"], "orgId": org}
+    team = {"Cookie": daemon.call("POST", "/_local/sessions", wanted, auth="admin").json["cookie"]}
+    nobody = {"url": "http://127.0.0.1:9/nobody-listens"}
+    assert daemon.call("POST", "/api/webhooks", nobody, auth=None, headers=team).status == 201
+    create(daemon, **nobody)
+    for org_id in (org, state["owner"]["orgId"]):
+        daemon.call("POST", "/_local/trigger", {"type": "budget.reset", "orgId": org_id}, auth="admin")
+    waiting = {"users": 1, "orgs": 2, "keys": 1, "budgets": 0, "costEvents": 0, "pendingDeliveries": 2}
+    assert daemon.call("GET", "/_local/info", auth="admin").json["counts"] == waiting
+    assert daemon.call("DELETE", f"/api/orgs/{org}", auth=None, headers=team).status == 200
+    counts = daemon.call("GET", "/_local/info", auth="admin").json["counts"]
+    assert (counts["orgs"], counts["pendingDeliveries"]) == (1, 1)
+    assert daemon.call("POST", "/_local/reset", {}, auth="admin").status == 200
+    assert daemon.call("GET", "/api/webhooks").json == {"data": []}
+    assert daemon.call("GET", "/_local/info", auth="admin").json["counts"]["pendingDeliveries"] == 0
+
+
 def test_a_test_shows_what_the_receiver_says_but_of_this_machine_only_to_its_owner(daemon: Daemon) -> None:
     token = {"Authorization": f"Bearer {daemon.state['adminToken']}"}
     with receiver(200, 503) as there:
