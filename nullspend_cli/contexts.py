@@ -38,7 +38,7 @@ def choose(flag: str | None, config: dict[str, Any], project: Project) -> Place:
 def chosen(flag: str | None, config: dict[str, Any], project: Project) -> tuple[str, str]:
     """The name of the chosen context, and what chose it."""
     named = ((name, why) for name, why in _named(flag, project, config) if name)
-    return next(named, (LOCAL, "nothing else was chosen"))
+    return next(named, (LOCAL, "default"))
 
 
 def _org(text: str | None) -> str | None:

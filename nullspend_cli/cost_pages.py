@@ -5,7 +5,7 @@ from typing import Any
 
 from nullspend_cli import charts, tables
 from nullspend_cli.costing import COST, COUNT, DIMENSIONS, Dimension, Found, below
-from nullspend_cli.render import count, money, plain, visible
+from nullspend_cli.render import calls, money, plain, visible
 from nullspend_cli.replies import Record
 from nullspend_cli.tables import Column
 from nullspend_cli.terminal import Terminal
@@ -35,8 +35,7 @@ def summary(found: Record, daily: Sequence[Record]) -> Callable[[Terminal], str]
         if not requests:
             return ""
         each = f", {money((2 * cost + requests) // (2 * requests))} a call"
-        calls = "call" if requests == 1 else "calls"
-        head = f"{terminal.styled(money(cost), 'bold')} in {count(requests)} {calls}{each}, {_span(daily)}\n"
+        head = f"{terminal.styled(money(cost), 'bold')} in {calls(requests)}{each}, {_span(daily)}\n"
         parts = found.get("costBreakdown") or {}
         made = ", ".join(f"{name.removesuffix('Cost')} {money(part)}" for name, part in parts.items() if part)
         sections = [_section(name, found, terminal) for name in _SECTIONS]
@@ -73,7 +72,7 @@ def one(found: Record, title: str, daily: Sequence[Record]) -> Callable[[Termina
         if not found.get(COUNT):
             return ""
         mean = money(found.get("avgCostMicrodollars"))
-        head = f"{visible(plain(title))}: {terminal.styled(money(found[COST]), 'bold')} in {count(found[COUNT])} calls"
+        head = f"{visible(plain(title))}: {terminal.styled(money(found[COST]), 'bold')} in {calls(found[COUNT])}"
         models = [{"model": row["model"], COST: row["cost"], COUNT: row["count"]} for row in found.get("models", [])]
         columns = charts.spend_columns("model", "MODEL", lambda row: row["model"], models, terminal)
         parts = (f"{head}, {mean} a call\n", _chart(daily, terminal))

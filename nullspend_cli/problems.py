@@ -145,6 +145,8 @@ def problem_of(error: BaseException) -> Problem:
     """The problem behind any exception; one that nothing expects becomes a sentence too, never a traceback."""
     if isinstance(error, Problem):
         return error
+    if _is_about_an_id(error):
+        return Usage(f"That is no whole id: {error}.", next="The list command with -q prints the ids.")
     if _is_about_a_value(error):
         return Usage(str(error))
     if isinstance(error, OSError):
@@ -157,13 +159,18 @@ def problem_of(error: BaseException) -> Problem:
     )
 
 
-def _is_about_a_value(error: BaseException) -> bool:
-    """An amount, id or time that somebody typed and that is none; its message is the sentence."""
-    from nullspend_cli.when import TimeError
+def _is_about_an_id(error: BaseException) -> bool:
     from nullspend_daemon.contract.ids import InvalidId
+
+    return isinstance(error, InvalidId)
+
+
+def _is_about_a_value(error: BaseException) -> bool:
+    """An amount or time that somebody typed and that is none; its message is the sentence."""
+    from nullspend_cli.when import TimeError
     from nullspend_daemon.contract.money import MoneyError
 
-    return isinstance(error, (MoneyError, InvalidId, TimeError))
+    return isinstance(error, (MoneyError, TimeError))
 
 
 def wants_traceback() -> bool:

@@ -91,6 +91,11 @@ def count(number: Any) -> str:
     return f"{number:,}" if isinstance(number, int) else plain(number)
 
 
+def calls(number: Any) -> str:
+    """How many calls, in words."""
+    return f"{count(number)} call{'' if number == 1 else 's'}"
+
+
 def size(number: Any) -> str:
     """Bytes in the largest unit that leaves at least one."""
     amount = float(number)

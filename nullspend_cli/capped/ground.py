@@ -16,6 +16,7 @@ from nullspend_cli import local, processes
 from nullspend_cli.problems import Problem
 
 _CARETAKER_SECONDS = 30.0
+_FAKE = "fake"
 
 
 class Ground:
@@ -31,6 +32,7 @@ class Ground:
         self.private = shared is None
         self._temporary = Path(tempfile.mkdtemp(prefix="nullspend-run-")) if shared is None else None
         self.folder = self._temporary / "data" if self._temporary else Path(shared.data_dir if shared else "")
+        self._placeholders = placeholders(upstreams)
         self._caretaker = None if keep else self._watch(key_name)
         self.daemon = shared or self._start(upstreams)
 
@@ -70,7 +72,7 @@ class Ground:
     def variables(self, raw_key: str, session: str) -> dict[str, str]:
         """What the command's environment says besides its own: where to call and with which key."""
         private = {"NULLSPEND_DATA_DIR": str(self.folder)} if self.private else {}
-        return {**private, **variables(self.daemon.url, raw_key, session)}
+        return {**private, **self._placeholders, **variables(self.daemon.url, raw_key, session)}
 
 
 def variables(url: str, raw_key: str, session: str) -> dict[str, str]:
@@ -87,6 +89,12 @@ def variables(url: str, raw_key: str, session: str) -> dict[str, str]:
         "OPENAI_CUSTOM_HEADERS": _with_own("OPENAI_CUSTOM_HEADERS", headers),
         "ANTHROPIC_CUSTOM_HEADERS": _with_own("ANTHROPIC_CUSTOM_HEADERS", headers),
     }
+
+
+def placeholders(upstreams: Sequence[str]) -> dict[str, str]:
+    """Provider keys where the fake provider, which reads none, is called: without one a client refuses to be made."""
+    wanted = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY") if _FAKE in upstreams else ()
+    return {name: _FAKE for name in wanted if not os.environ.get(name)}
 
 
 def _with_own(variable: str, headers: str) -> str:

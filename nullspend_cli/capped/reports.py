@@ -10,7 +10,7 @@ from xml.sax.saxutils import quoteattr
 from nullspend_cli.capped.allowance import Limits
 from nullspend_cli.capped.spending import Spending
 from nullspend_cli.problems import Usage
-from nullspend_cli.render import count, money, visible
+from nullspend_cli.render import calls, count, money, visible
 from nullspend_cli.replies import Record
 
 UNSEEN = "Only calls that went through the proxy are counted; calls made around it are not seen."
@@ -39,17 +39,16 @@ class Report(NamedTuple):
         if self.limits.budget is not None:
             spent += f" of {money(self.limits.budget)}, {money(self.left)} left"
         denied = len(self.spending.denials)
-        return f"{spent}; {count(denied)} call{'s' * (denied != 1)} denied"
+        return f"{spent}; {calls(denied)} denied"
 
 
 def lines(report: Report) -> list[str]:
     """The summary for a terminal."""
     rows = [
-        (f"{model.provider}/{model.model}", f"{count(model.calls)} calls", money(model.cost))
-        for model in report.spending.models
+        (f"{model.provider}/{model.model}", calls(model.calls), money(model.cost)) for model in report.spending.models
     ]
     widths = [max((len(row[index]) for row in rows), default=0) for index in range(3)]
-    table = [f"  {name:<{widths[0]}}  {calls:>{widths[1]}}  {cost:>{widths[2]}}" for name, calls, cost in rows]
+    table = [f"  {name:<{widths[0]}}  {made:>{widths[1]}}  {cost:>{widths[2]}}" for name, made, cost in rows]
     return [f"{report.headline}.", *table, *(f"  denied: {text}" for text in denied(report.spending)), *remarks(report)]
 
 
@@ -67,7 +66,7 @@ def remarks(report: Report) -> list[str]:
     if estimated:
         found.append(f"{count(estimated)} of the calls reported no usage; they are charged at their estimate.")
     if report.spending.unsettled:
-        found.append(f"{count(report.spending.unsettled)} calls were still in flight and are not counted.")
+        found.append(f"Still in flight and not counted: {calls(report.spending.unsettled)}.")
     return found
 
 

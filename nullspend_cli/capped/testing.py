@@ -12,7 +12,7 @@ from nullspend_cli import local
 from nullspend_cli.capped import allowance, spending
 from nullspend_cli.capped.allowance import Allowance, Limits
 from nullspend_cli.capped.caretaker import client_of
-from nullspend_cli.capped.ground import Ground, variables
+from nullspend_cli.capped.ground import Ground, placeholders, variables
 from nullspend_cli.client import Auth, Client
 from nullspend_cli.render import money
 from nullspend_daemon.contract.money import MoneyError, parse_money
@@ -43,7 +43,8 @@ def private_server(upstreams: Sequence[str]) -> Generator[Server]:
     """A daemon of its own for the duration."""
     ground = Ground(allowance.new_name("pytest"), upstreams=upstreams, private=True)
     try:
-        yield server_of(ground.daemon)
+        server = server_of(ground.daemon)
+        yield server._replace(variables={**placeholders(upstreams), **server.variables})
     finally:
         ground.leave()
 
@@ -70,7 +71,7 @@ class CappedTests:
         self._began = str(self._client.get("/_local/info", auth=Auth.NONE)["now"])
         self._current: Allowance | None = None
         # Clients that are made while test modules are imported are capped too; no test is charged for their calls.
-        self._set(variables(self.daemon.url, self.daemon.api_key, "pytest"))
+        self._set({**placeholders(upstreams), **variables(self.daemon.url, self.daemon.api_key, "pytest")})
 
     def _start(self, upstreams: Sequence[str]) -> local.State:
         self._ground = Ground(allowance.new_name("pytest"), upstreams=upstreams, private=True)

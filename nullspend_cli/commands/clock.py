@@ -35,6 +35,7 @@ noun = Noun(EXAMPLES)
 @noun.verb()
 def get(run: Run) -> None:
     """Show the time the daemon lives in."""
+    _need_test_clock(run)
     run.out.record(run.client.get(_PATH, auth=Auth.ADMIN), (column("now"),), id_field="now")
 
 
@@ -54,9 +55,13 @@ def set_(
     _move(run, {"setTo": parse_moment(time, from_iso(now))}, "")
 
 
-def _move(run: Run, body: Record, how_far: str) -> None:
+def _need_test_clock(run: Run) -> None:
     daemon = run.place.daemon
     if daemon and not daemon.test_clock:
         raise Problem("This daemon runs on the machine's time.", next="nullspend daemon restart --test-clock")
+
+
+def _move(run: Run, body: Record, how_far: str) -> None:
+    _need_test_clock(run)
     moved = run.client.post(_PATH, body, auth=Auth.ADMIN)
     run.out.result(f"The clock went {how_far}to {show_time(moved['now'])}.", moved, id_field="now")

@@ -6,7 +6,7 @@ import typer
 
 from nullspend_cli.client import Auth
 from nullspend_cli.group import Noun
-from nullspend_cli.render import money, plain
+from nullspend_cli.render import Cell, money, plain, visible
 from nullspend_cli.replies import Record
 from nullspend_cli.run import Run
 from nullspend_cli.tables import column
@@ -29,8 +29,10 @@ def _price(choice: Any) -> str:
     return f"{choice['model']} (${choice['input_per_mtok']} in, ${choice['output_per_mtok']} out, a million tokens)"
 
 
-def _cheapest(choices: Record) -> str:
-    return "; ".join(f"{provider}: {_price(choice)}" for provider, choice in choices.items())
+def _cheapest(choices: Record) -> list[list[Cell]]:
+    """The cheapest model of each provider, a line a provider."""
+    lines = [[Cell(visible(f"  {provider}: {_price(choice)}"))] for provider, choice in choices.items()]
+    return [[Cell("cheapest of each", "dim")], *lines] if lines else []
 
 
 COLUMNS = (
@@ -43,7 +45,6 @@ COLUMNS = (
     column("allowed_providers", "PROVIDERS", lambda names: plain(names) or "none", absent="any"),
     column("allowed_models", "MODELS", lambda names: plain(names) or "none", absent="any"),
     column("cheapest_overall", "CHEAPEST", _price),
-    column("cheapest_per_provider", "CHEAPEST OF EACH", _cheapest),
 )
 
 noun = Noun(EXAMPLES)
@@ -59,6 +60,6 @@ def get(
 ) -> None:
     """Show what a key may do right now: the tightest budget that denies, its allow-lists, the cheapest models."""
     policy = run.client_with(key).get("/api/policy", auth=Auth.KEY)
-    run.out.record(policy, COLUMNS, id_field="entity")
+    run.out.record(policy, COLUMNS, id_field="entity", below=_cheapest(policy.get("cheapest_per_provider") or {}))
     if policy.get("budget") is None:
         run.out.hint("No budget limits this key.")

@@ -12,7 +12,7 @@ from nullspend_cli.group import Noun
 from nullspend_cli.options import Limit
 from nullspend_cli.output import Empty
 from nullspend_cli.problems import Missing, Usage
-from nullspend_cli.render import count, plain
+from nullspend_cli.render import Cell, count, plain
 from nullspend_cli.replies import Record, record, rows
 from nullspend_cli.run import Run
 from nullspend_cli.tables import column
@@ -33,6 +33,7 @@ nullspend prices update --bundled
 """,
 }
 _PATH = "/_local/prices"
+_KINDS = {"cached_input": "cached", "cache_write_5m": "write 5m", "cache_write_1h": "write 1h"}
 _NONE = Empty("No price is known by that name.", "nullspend prices list --limit 0")
 noun = Noun(EXAMPLES)
 
@@ -46,9 +47,15 @@ def _dollars(rate: Any) -> str:
     return f"${whole}.{cents.ljust(2, '0')}"
 
 
-def _tier(tier: Record) -> str:
-    rates = ", ".join(f"{kind} {_dollars(rate)}" for kind, rate in tier.items() if kind != "above")
-    return f"above {count(tier['above'])} input tokens {rates}"
+def _tier_lines(tiers: list[Record]) -> list[list[Cell]]:
+    """What a call costs whose input passes a threshold, a line a rate."""
+    lines: list[list[Cell]] = []
+    for tier in tiers:
+        lines += [[], [Cell(f"above {count(tier['above'])} input tokens", "bold")]]
+        rates = [(_KINDS.get(str(kind), str(kind)), _dollars(rate)) for kind, rate in tier.items() if kind != "above"]
+        widest = max(len(kind) for kind, _ in rates)
+        lines += [[Cell(kind.ljust(widest) + "  ", "dim"), Cell(rate)] for kind, rate in rates]
+    return lines
 
 
 _RATES = (
@@ -69,7 +76,7 @@ DETAILS = (
     column("provider"),
     column("model"),
     *_RATES,
-    column("tiers", "TIERS", lambda tiers: "; ".join(_tier(tier) for tier in tiers)),
+    column("tiers", "DEARER ABOVE", lambda tiers: ", ".join(f"{count(tier['above'])} input tokens" for tier in tiers)),
     column("contextWindow", "CONTEXT WINDOW", lambda tokens: f"{count(tokens)} tokens"),
     column("source", show=lambda source: "prices.toml" if source == "override" else plain(source)),
 )
@@ -101,7 +108,8 @@ def get(
     """Show what one model costs, as a call of it would be priced now; in dollars per million tokens."""
     provider, name = _named(run.client, model)
     path = f"{_PATH}/{quote(provider, safe='')}/{quote(name, safe='')}"
-    run.out.record(record(run.client.get(path, auth=Auth.ADMIN)), DETAILS, id_field="model")
+    price = record(run.client.get(path, auth=Auth.ADMIN))
+    run.out.record(price, DETAILS, id_field="model", below=_tier_lines(price.get("tiers") or []))
 
 
 def _named(client: Client, text: str) -> tuple[str, str]:

@@ -29,6 +29,7 @@ _EVENT: Record = {
     "eventType": "llm",
 }
 _NEXT = (
+    ('eval "$(nullspend daemon env --key quickstart)"', "set these variables"),
     ("nullspend events list", "what was spent"),
     ("nullspend budgets set --key quickstart --max '$2'", "change the limit"),
     ("nullspend keys create researcher --save", "a key for your own agent"),

@@ -223,7 +223,10 @@ def test_a_server_that_ignores_time_filters_is_filtered_here(elsewhere: Machine,
 
 @pytest.mark.parametrize("event", ["nonsense", "ns_evt_1", f"ns_key_{UUID}"])
 def test_what_is_no_event_id_is_a_usage_error(daemon: Daemon, event: str) -> None:
-    assert daemon.run("events", "get", event).code == 2
+    refused = daemon.run("events", "get", event)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith("error: That is no whole id: ")
+    assert "next: The list command with -q prints the ids.\n" in refused.err
 
 
 def test_an_event_that_is_not_there_is_not_found(daemon: Daemon) -> None:

@@ -49,7 +49,8 @@ def test_the_list_is_as_long_as_the_limit_and_says_how_to_see_the_rest(daemon: D
 def test_one_price_is_shown_with_its_tiers_and_its_context_window(daemon: Daemon) -> None:
     shown = daemon.run("prices", "get", "anthropic/claude-sonnet-4-5-20250929")
     assert "output          $15.00\n" in shown.out
-    assert "above 200,000 input tokens input $6.00" in shown.out
+    assert "dearer above    200,000 input tokens\n" in shown.out
+    assert "\nabove 200,000 input tokens\ninput     $6.00\ncached    $0.60\nwrite 5m  $7.50\n" in shown.out
     assert "context window  200,000 tokens\n" in shown.out
     assert daemon.run("prices", "get", "fake/anything", "--json").json["rates"]["output"] == "0.6"
 
@@ -162,7 +163,9 @@ def test_policy_shows_what_a_key_may_spend(start: StartDaemon) -> None:
     daemon.run("budgets", "set", "--key", "default", "--max", "$5", "--session-max", "$1")
     daemon.run("events", "report", "--provider", "openai", "--model", "m", "--cost", "$1.25")
     shown = daemon.run("policy", "get").out
-    assert "may spend         $3.75\n" in shown
-    assert "limit             $5.00\n" in shown
-    assert "session max       $1.00\n" in shown
+    assert "may spend    $3.75\n" in shown
+    assert "limit        $5.00\n" in shown
+    assert "session max  $1.00\n" in shown
+    assert "\ncheapest of each\n  openai: " in shown
+    assert max(map(len, shown.splitlines())) <= 80
     assert daemon.run("policy", "get", "--jq", ".budget.remaining_microdollars").out == "3750000\n"

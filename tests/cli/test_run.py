@@ -142,6 +142,14 @@ except urllib.error.HTTPError as error:
     assert done.out == "429 budget_exceeded\n"
 
 
+def test_a_client_without_a_provider_key_can_call_the_fake_provider(machine: Machine) -> None:
+    script = "from openai import OpenAI; import os; OpenAI(); print(os.environ['ANTHROPIC_API_KEY'])"
+    ran = (*RUN, "--", sys.executable, "-c", script)
+    assert machine.run(*ran, env=temporary(machine)).out == "fake\n"
+    own = {**temporary(machine), "ANTHROPIC_API_KEY": "sk-of-mine"}
+    assert machine.run(*ran, env=own).out == "sk-of-mine\n"
+
+
 def test_the_reports_are_markdown_and_junit_by_their_names(machine: Machine, agent: list[str]) -> None:
     env = {**temporary(machine), "GITHUB_STEP_SUMMARY": str(machine.home / "summary.md")}
     for name in ("r.md", "r.xml"):

@@ -215,6 +215,8 @@ def test_an_invitation_is_printed_with_its_token_and_how_to_accept_it(desk: Desk
         f"bob@example.com  viewer  pending  {TIME}  {TIME}  ns_inv_00000000  {UUID}\n"
     )
     assert token[0] not in listed.out + desk.run("invites", "list", "--json").out
+    unwritten = desk.run("invites", "create", "bob")
+    assert "  email: Must be an email address such as ada@example.com\n" in unwritten.err
     twice = desk.run("invites", "create", "bob@example.com")
     assert (twice.code, twice.err) == (
         1,

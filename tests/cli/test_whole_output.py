@@ -53,7 +53,7 @@ def test_auth_status(run: Inside, start: StartDaemon) -> None:
     assert steady(run("auth", "status").out) == (
         "context       local\n"
         f"server        {url}\n"
-        "chosen by     nothing else was chosen\n"
+        "chosen by     default\n"
         "user          owner@nullspend.local\n"
         f"user id       ns_usr_{UUID}\n"
         "role          owner\n"
@@ -125,7 +125,7 @@ def test_help_and_completions_need_nobody(run: Inside) -> None:
     for topic in ("exit-codes", "environment", "output", "contexts", "money"):
         shown = run("help", topic)
         assert (shown.code, shown.err) == (0, "")
-        assert max(map(len, shown.out.splitlines())) <= 100
+        assert max(map(len, shown.out.splitlines())) <= 80
     assert run("help", "budgets", "set").out == run("budgets", "set", "--help").out
     assert "Money" in run("--help").out
     for shell in ("bash", "zsh", "fish", "powershell"):

@@ -1,10 +1,12 @@
 """What bodies and queries are made of: camelCase, strict types, unknown fields ignored, every issue reported."""
 
+import re
 from collections.abc import Callable, Sequence
 from types import NoneType
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -97,14 +99,24 @@ Microdollars = Annotated[int, whole(0, MAX_MICRODOLLARS)]
 PositiveMicrodollars = Annotated[int, whole(1, MAX_MICRODOLLARS)]
 TagKey = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 TagValue = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00]*$")]
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+")
+
+
+def _email(text: str) -> str:
+    if not _EMAIL.fullmatch(text):
+        raise PydanticCustomError("email", "Must be an email address such as ada@example.com")
+    return text
+
+
 Email = Annotated[
     str,
     StringConstraints(
         strip_whitespace=True,
         to_lower=True,
         max_length=254,
-        pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+$",
     ),
+    AfterValidator(_email),
+    Field(json_schema_extra={"format": "email"}),
 ]
 """An email address, in lower case."""
 Tags = Annotated[dict[TagKey, TagValue], Field(max_length=10)]
