@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nullspend_cli import completion_scripts, contexts, credentials, local, project, settings
+from nullspend_cli.completion_scripts.words import words_of
 from nullspend_cli.doctor import FAIL, OK, WARN, Check, Finding
 from nullspend_cli.render import size
 from nullspend_daemon import API_VERSION, __version__
@@ -136,7 +137,7 @@ def _script(shell: str) -> str:
     from nullspend_cli.main import tree as whole
     from nullspend_cli.tree import root_of
 
-    return completion_scripts.script(shell, completion_scripts.words(root_of(whole())))
+    return completion_scripts.script(shell, words_of(root_of(whole())))
 
 
 CHECKS: dict[str, Check] = {

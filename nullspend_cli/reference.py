@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nullspend_cli import completion_scripts, main, tree
+from nullspend_cli.completion_scripts.words import words_of
 from nullspend_cli.problems import exit_code_of
 from nullspend_cli.topics import TOPICS
 from nullspend_daemon.contract.codes import CODES
@@ -68,7 +69,7 @@ def _block(title: str, ctx: Any) -> str:
 
 def files() -> dict[str, str]:
     """Every generated file, by its path from the project's root."""
-    words = completion_scripts.words(tree.root_of(main.tree()))
+    words = words_of(tree.root_of(main.tree()))
     scripts = {
         f"completions/{name}": completion_scripts.script(shell, words)
         for shell, name in completion_scripts.FILES.items()

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from nullspend_cli import completion_scripts
+from nullspend_cli.completion_scripts.words import words_of
 from nullspend_cli.group import Single
 from nullspend_cli.problems import Usage
 from nullspend_cli.run import Run
@@ -27,7 +28,7 @@ def completion(
     """
     if shell not in completion_scripts.SHELLS:
         raise Usage(f"There is no script for {shell!r}; there are {', '.join(completion_scripts.SHELLS)}.")
-    run.out.text(completion_scripts.script(shell, completion_scripts.words(run.find_root())))
+    run.out.text(completion_scripts.script(shell, words_of(run.find_root())))
 
 
 command = Single(EXAMPLES, completion, ())
