@@ -17,7 +17,7 @@ _CLOSE = "\x1b[?25h\x1b[?1049l"
 
 def available(terminal: Terminal) -> bool:
     """Whether somebody sits there whose keys can be read."""
-    return os.name == "posix" and terminal.is_tty and sys.stdin is not None and sys.stdin.isatty()
+    return os.name == "posix" and terminal.can_draw and sys.stdin is not None and sys.stdin.isatty()
 
 
 class Screen:

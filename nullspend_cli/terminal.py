@@ -47,6 +47,11 @@ class Terminal:
         encoding = (self.stdout.encoding or "ascii").lower().replace("-", "")
         return UNICODE if encoding.startswith("utf") and os.environ.get("TERM") != "dumb" else ASCII
 
+    @property
+    def can_draw(self) -> bool:
+        """Whether the output is a screen whose cursor can be moved; Emacs' shell and others say TERM=dumb."""
+        return self.is_tty and os.environ.get("TERM") != "dumb"
+
     def has_color(self, stream: TextIO) -> bool:
         """Whether text for `stream` may carry colour: `--color`, then NO_COLOR, then whether a person is looking."""
         if self._color != "auto":

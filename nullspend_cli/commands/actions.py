@@ -285,6 +285,7 @@ def tail(
     It goes on until Ctrl-C, also over a restart of the server.
     """
     terminal = run.out.terminal
+    run.out.hint("Waiting for requests; Ctrl-C ends it.")
 
     def rows() -> Any:
         for row, is_new in follow_new(run.connect, limit, run.out.note):

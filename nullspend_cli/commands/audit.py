@@ -61,5 +61,6 @@ def tail(
     every: Annotated[float, typer.Option("--every", metavar="SECONDS", min=0.1, help="How often to look.")] = 2.0,
 ) -> None:
     """Show changes as they are made, oldest first, until Ctrl-C."""
+    run.out.hint("Waiting for changes; Ctrl-C ends it.")
     found = audit_log.follow(run.client, action, first=limit, seconds=every)
     run.out.stream(found, _columns(Teams(run.client)))

@@ -56,6 +56,8 @@ def daily(run: Run) -> None:
     days = Costs(run).daily()
     total = {"date": "TOTAL", "isTotal": True, COST: sum(day[COST] for day in days)}
     columns = charts.spend_columns("date", "DAY", lambda row: row["date"], days, run.out.terminal, counted=False)
+    if run.out.is_for_a_person and not total[COST]:
+        days = []  # thirty lines of nothing say less than the sentence
     run.out.table(days, columns, empty=_NOTHING, id_field="date", below=[total])
 
 

@@ -22,7 +22,7 @@ _BETWEEN_LOOKS_SECONDS = 0.2
 def review(run: Run) -> str:
     """Go through the queue until the person quits; returns what was done. Raises what the first look raises."""
     terminal = run.out.terminal
-    if not (terminal.can_ask and terminal.is_tty):
+    if not (terminal.can_ask and terminal.can_draw):
         raise Usage(
             "actions review needs a terminal: it shows requests and reads keys.",
             next="nullspend actions list --status pending",

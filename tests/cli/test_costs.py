@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.cli.steady import steady
+from tests.conftest import StartDaemon
 from tests.fakes.server import FakeServer
 from tests.machine import Daemon, Machine, start_daemon
 
@@ -93,6 +94,14 @@ def test_a_period_at_a_glance(spent: Daemon) -> None:
         "\n"
         "made of input $0.000002, output $0.000001\n"
     )
+
+
+def test_days_of_nothing_are_a_sentence_for_a_person_and_rows_for_a_program(start: StartDaemon) -> None:
+    daemon = start()
+    empty = daemon.run("costs", "daily", "--period", "7d")
+    assert (empty.code, empty.out) == (0, "")
+    assert empty.err == "Nothing was spent then.\nnext: nullspend costs summary --period 90d\n"
+    assert len(daemon.run("costs", "daily", "--period", "7d", "--json").json) == 7
 
 
 def test_days_without_spend_are_shown_and_the_days_add_up(spent: Daemon) -> None:

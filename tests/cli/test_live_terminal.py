@@ -22,11 +22,11 @@ def terminal(machine: Machine) -> Iterator[Open]:
     """Runs commands of this machine in a terminal of 80 columns and 24 rows."""
     opened: list[pexpect.spawn[str]] = []
 
-    def open_one(*arguments: str) -> "pexpect.spawn[str]":
+    def open_one(*arguments: str, kind: str = "xterm-256color") -> "pexpect.spawn[str]":
         child = pexpect.spawn(
             sys.executable,
             ["-m", "nullspend_cli", *arguments],
-            env={**machine.env, "TERM": "xterm-256color"},  # type: ignore[arg-type]
+            env={**machine.env, "TERM": kind},  # type: ignore[arg-type]
             dimensions=(24, 80),
             encoding="utf-8",
             timeout=SECONDS,
@@ -60,6 +60,27 @@ def next_frame(child: "pexpect.spawn[str]", holding: str) -> list[str]:
         frame = _STYLE.sub("", child.before or "")
         if holding in frame:
             return frame.split("\r\n")
+
+
+def test_a_terminal_that_cannot_draw_is_not_drawn_on(start: StartDaemon, terminal: Open) -> None:
+    start()
+    once = terminal("top", kind="dumb")
+    assert ended(once) == 0
+    assert "today $0.00" in (once.before or "") and "\x1b" not in (once.before or "")
+    refused = terminal("actions", "review", kind="dumb")
+    assert ended(refused) == 2
+    assert "needs a terminal" in (refused.before or "")
+
+
+def test_doctor_cuts_no_finding_on_a_screen(machine: Machine, terminal: Open) -> None:
+    child = terminal("doctor")
+    child.expect(pexpect.EOF)
+    lines = _STYLE.sub("", child.before or "").split("\r\n")
+    found = next(number for number, line in enumerate(lines) if line.startswith("warn  keyring"))
+    assert max(map(len, lines[found : found + 4])) <= 80
+    said = " ".join(line[len("warn  data directory  ") :] for line in lines[found : found + 4])
+    assert "which only you can read" in said
+    assert "…" not in said
 
 
 def test_top_draws_what_happens_fits_a_resized_screen_and_outlives_the_daemon(
