@@ -27,7 +27,7 @@ KEEP_OUTBOX_ROWS = 100_000
 
 def drop_ended_sessions(tx: Tx) -> int:
     """Delete sessions that are over; returns how many."""
-    return tx.changed("DELETE FROM sessions WHERE expires_at <= ?", (tx.now_ms,))
+    return tx.changed("DELETE FROM sessions WHERE expires_at <= ? AND is_owner = 0", (tx.now_ms,))
 
 
 def tasks(settings: Settings) -> tuple[Task, ...]:

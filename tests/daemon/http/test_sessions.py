@@ -101,6 +101,14 @@ def test_sessions_end_30_days_after_their_last_renewal(start: StartDaemon) -> No
     assert whoami(daemon, cookie).status == 401
 
 
+def test_the_command_is_signed_in_after_a_month_has_leapt_by(start: StartDaemon) -> None:
+    daemon = start("--test-clock")
+    assert daemon.run("clock", "advance", "31d").code == 0
+    assert daemon.run("budgets", "set", "--key", "default", "--max", "5").code == 0
+    assert daemon.run("clock", "advance", "31d").code == 0
+    assert "default  $5.00" in daemon.run("budgets", "list", "--fields", "entity,maxBudgetMicrodollars").out
+
+
 def test_introspection_names_user_and_key(daemon: Daemon) -> None:
     reply = daemon.call("GET", "/api/auth/introspect", auth="key")
     assert set(reply.json) == {"userId", "keyId"}
