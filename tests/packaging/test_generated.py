@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nullspend_daemon.contract.events import CATALOGUE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -19,3 +21,8 @@ def test_generated_files_are_current(command: list[str]) -> None:
         env={"PYTHONPATH": f"{ROOT}:{ROOT / 'daemon'}", "PATH": ""},
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_webhooks_page_names_every_event() -> None:
+    page = (ROOT / "docs" / "webhooks.md").read_text()
+    assert [event for event in CATALOGUE if f"`{event}`" not in page] == []
