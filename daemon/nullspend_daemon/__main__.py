@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import logging.handlers
@@ -148,6 +149,8 @@ def _run(settings: Settings, *, as_json: bool) -> None:
     from nullspend_daemon.local import datadir
 
     def announce(ready: dict[str, Any]) -> None:
+        gc.freeze()  # what is loaded stays: later collections need not look at it
+        gc.enable()
         print(json.dumps(ready) if as_json else f"listening on {ready['url']}", flush=True)
 
     datadir.prepare(settings.data_dir)
@@ -171,6 +174,7 @@ def _loop_factory() -> Any:
 
 def main() -> None:
     """Run the daemon; exit 1 with a sentence on stderr when it cannot start."""
+    gc.disable()  # collecting while everything is imported finds nothing and takes a tenth of the start
     given = parser().parse_args()
     try:
         _run(settings_of(given), as_json=given.json)

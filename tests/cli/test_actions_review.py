@@ -10,6 +10,8 @@ from tests.cli.seat import Seat
 from tests.conftest import StartDaemon
 from tests.machine import Daemon, Machine, start_daemon
 
+pytestmark = pytest.mark.slow
+
 PAYLOADS: dict[str, dict[str, Any]] = {
     "send_email": {"to": "a@example.org", "subject": "Hi", "body": "Dear A,\n\x1b[2Jgone"},
     "shell_command": {"command": "rm -rf build\nmake", "cwd": "/src"},

@@ -13,6 +13,8 @@ from tests.conftest import StartDaemon
 from tests.fakes.hosted import KEY, PERSONAL, RAW_KEY, TEAM, USER, Hosted, hosted_server
 from tests.machine import Daemon, Machine
 
+pytestmark = pytest.mark.slow
+
 COOKIE = "sb-session=token-1; theme=dark"
 
 

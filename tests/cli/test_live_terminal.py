@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import StartDaemon
 from tests.machine import Daemon, Machine
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 40
 Open = Callable[..., "pexpect.spawn[str]"]
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

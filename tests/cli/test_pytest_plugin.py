@@ -13,6 +13,8 @@ TESTS = """
 import pytest
 from openai import OpenAI
 
+pytestmark = pytest.mark.slow
+
 def call():
     return OpenAI(api_key="none").chat.completions.create(
         model="fake/small", max_tokens=10000, messages=[{"role": "user", "content": "hello"}],

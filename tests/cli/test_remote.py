@@ -14,7 +14,7 @@ from tests.fakes.gateway import MISSING, NGINX, OPENSSL, Authority, Gateway, fre
 from tests.fakes.server import FakeServer, fake_server
 from tests.machine import Daemon, Machine, Result, start_daemon
 
-pytestmark = pytest.mark.skipif(not NGINX or not OPENSSL, reason=MISSING)
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not NGINX or not OPENSSL, reason=MISSING)]
 
 
 @dataclass

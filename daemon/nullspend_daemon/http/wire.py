@@ -31,7 +31,7 @@ M = TypeVar("M", bound=BaseModel)
 class Wire(BaseModel):
     """A body, a part of one, or a reply."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", strict=True, frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", strict=True, frozen=True, defer_build=True)
 
     def given(self, field: str) -> bool:
         """Whether the client sent `field` at all: the difference between "leave it" and "clear it"."""
@@ -41,7 +41,7 @@ class Wire(BaseModel):
 class Query(BaseModel):
     """Query parameters. They arrive as text; unknown ones are ignored."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, defer_build=True)
 
 
 class PageCursor(Wire):
