@@ -272,3 +272,90 @@ def test_push_sends_everything_once_through_tls_and_a_second_push_nothing(here: 
         assert (nowhere.code, "say which with --to CONTEXT" in nowhere.err) == (2, True)
     finally:
         mine.end()
+
+
+# What each noun reads from a server, as it is typed.
+READS = """
+actions list
+audit list
+auth status
+billing get
+budgets list
+budgets status
+budgets velocity
+costs by key
+costs by model
+costs by tag team
+costs daily
+costs summary
+costs tags
+customers list
+doctor
+events export
+events list
+invites list
+keys get default
+keys list
+margins list
+margins unmatched
+members list
+orgs get team-far
+orgs list
+policy get
+sessions get s1
+sessions list
+slack get
+tools list
+top
+version
+webhooks list
+"""
+
+
+@pytest.fixture(scope="module")
+def team_there(far: Far) -> str:
+    """A team of the owner's on the remote server, with an event in a session; returns the team's id."""
+    event = {"provider": "p", "model": "m", "inputTokens": 1, "outputTokens": 1, "costMicrodollars": 5}
+    assert far.daemon.call("POST", "/api/cost-events", {**event, "sessionId": "s1"}, auth="key").status == 201
+    return str(far.daemon.call("POST", "/api/orgs", {"name": "Far", "slug": "team-far"}).json["data"]["id"])
+
+
+@pytest.mark.parametrize("line", READS.strip().splitlines())
+def test_every_noun_reads_from_the_remote_server(here: Machine, far: Far, team_there: str, line: str) -> None:
+    team = {"NULLSPEND_ORG": team_there} if line.startswith("invites") else {}
+    as_json = () if line == "events export" else ("--json",)
+    done = here.run(*line.split(), *as_json, env=team)
+    assert done.code in ((0, 1) if line == "doctor" else (0,)), done.err
+    assert "Traceback" not in done.err
+    assert far.second.asked == [], "nothing reached the other host"
+
+
+def test_every_noun_writes_to_the_remote_server(here: Machine, far: Far) -> None:
+    def run(*words: str) -> Result:
+        done = here.run(*words)
+        assert done.code == 0, (words, done.err)
+        return done
+
+    made = run("actions", "create", "--agent", "a", "--type", "http_post", "--payload", "{}", "--json").json["id"]
+    run("actions", "approve", made, "--yes")
+    run("actions", "result", made, "executing")
+    assert run("actions", "get", made, "--json").json["status"] == "executing"
+    other = run("actions", "create", "--agent", "a", "--type", "http_post", "--payload", "{}", "--json").json["id"]
+    run("actions", "reject", other)
+    assert here.run("actions", "wait", other, "--timeout", "1s").code == 6
+    hook = run("webhooks", "create", "http://127.0.0.1:9/nobody", "--json").json["id"]
+    run("webhooks", "update", hook, "--description", "far")
+    assert run("webhooks", "list", "--json").json[0]["description"] == "far"
+    run("webhooks", "delete", hook, "--yes")
+    run("budgets", "set", "--tag", "team=far", "--max", "$5")
+    run("budgets", "reset", "team=far", "--yes")
+    run("budgets", "delete", "team=far", "--yes")
+    run("orgs", "create", "Crew", "--slug", "crew-far")
+    run("orgs", "switch", "crew-far")
+    assert run("auth", "status", "--json").json["role"] == "owner"
+    run("invites", "create", "x@example.com", "--role", "member")
+    run("invites", "delete", "x@example.com", "--yes")
+    run("orgs", "update", "crew-far", "--name", "Crew two")
+    run("customers", "set", "acme", "--stripe", "cus_1")
+    run("customers", "delete", "acme", "--yes")
+    assert far.second.asked == [], "nothing reached the other host"
