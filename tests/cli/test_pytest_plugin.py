@@ -8,12 +8,13 @@ import pytest
 
 from tests.machine import Machine
 
+pytestmark = pytest.mark.slow
+
 # gpt-4o-mini's rates: 1,000 tokens in and 10,000 out cost 150 + 6,000 microdollars.
 TESTS = """
 import pytest
 from openai import OpenAI
 
-pytestmark = pytest.mark.slow
 
 def call():
     return OpenAI(api_key="none").chat.completions.create(

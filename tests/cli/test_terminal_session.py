@@ -13,12 +13,12 @@ import pytest
 from tests.fakes.server import FakeServer
 from tests.machine import Machine
 
+pytestmark = pytest.mark.slow
+
 KEY = "ns_live_sk_00000000000000000000000000000001"
 _SGR = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _NO_NETWORK = """
 import os, sys
-
-pytestmark = pytest.mark.slow
 def forbid(event, args):
     if event in ("socket.connect", "socket.sendto") and isinstance(args[1], tuple):
         if not str(args[1][0]).startswith("127.") and args[1][0] not in ("::1", "localhost"):
