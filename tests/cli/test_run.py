@@ -15,6 +15,8 @@ import pytest
 from tests.conftest import StartDaemon
 from tests.machine import Machine
 
+pytestmark = pytest.mark.slow
+
 # gpt-4o-mini's rates: 1,000 tokens in and 10,000 out cost 150 + 6,000 microdollars.
 COST = 6_150
 AGENT = """
@@ -94,7 +96,6 @@ def test_the_exit_code_of_the_command_is_kept(machine: Machine) -> None:
     assert left_behind(machine) == []
 
 
-@pytest.mark.slow
 def test_a_denial_can_fail_the_run(machine: Machine, agent: list[str]) -> None:
     capped = [*RUN, "--budget", "1c", "--fail-on-denied", "--", *agent]
     assert machine.run(*capped, "1", env=temporary(machine)).code == 0
@@ -121,14 +122,12 @@ def test_the_session_limit_stops_a_run(machine: Machine, agent: list[str]) -> No
     assert done.out == "stopped: session_limit_exceeded\ncalls: 1\n"
 
 
-@pytest.mark.slow
 def test_the_velocity_limit_stops_a_run(machine: Machine, agent: list[str]) -> None:
     done = machine.run(*RUN, "--velocity", "1c", "--report", "r.json", "--", *agent, "2", env=temporary(machine))
     assert "calls: 1\n" in done.out
     assert json.loads((machine.home / "r.json").read_text())["denials"][0]["reason"] == "rate_limit"
 
 
-@pytest.mark.slow
 def test_a_client_that_reads_only_the_base_url_is_capped_too(machine: Machine) -> None:
     script = """
 import json, os, urllib.error, urllib.request
@@ -153,7 +152,6 @@ def test_a_client_without_a_provider_key_can_call_the_fake_provider(machine: Mac
     assert machine.run(*ran, env=own).out == "sk-of-mine\n"
 
 
-@pytest.mark.slow
 def test_the_reports_are_markdown_and_junit_by_their_names(machine: Machine, agent: list[str]) -> None:
     env = {**temporary(machine), "GITHUB_STEP_SUMMARY": str(machine.home / "summary.md")}
     for name in ("r.md", "r.xml"):
@@ -318,7 +316,6 @@ def test_it_runs_without_home_keyring_or_a_writable_place_but_temporary(machine:
     assert left_behind(machine) == []
 
 
-@pytest.mark.slow
 def test_kept_ground_is_named_and_stays(machine: Machine, agent: list[str]) -> None:
     done = machine.run(*RUN, "--keep", "--budget", "2c", "--", *agent, "1", env=temporary(machine))
     (folder,) = (machine.home / "tmp").iterdir()
@@ -328,7 +325,6 @@ def test_kept_ground_is_named_and_stays(machine: Machine, agent: list[str]) -> N
     assert machine.run("daemon", "stop", env={"NULLSPEND_DATA_DIR": str(folder / "data")}).code == 0
 
 
-@pytest.mark.slow
 def test_eight_runs_at_once_keep_to_their_own_budgets(machine: Machine, agent: list[str]) -> None:
     processes = [
         subprocess.Popen(
