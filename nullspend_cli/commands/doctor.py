@@ -3,7 +3,8 @@
 import textwrap
 from collections.abc import Iterator
 
-from nullspend_cli import doctor as checks
+from nullspend_cli.doctor.examination import look, verdict
+from nullspend_cli.doctor.findings import FAIL, OK, WARN
 from nullspend_cli.group import Single
 from nullspend_cli.output import Empty
 from nullspend_cli.render import Cell
@@ -17,7 +18,7 @@ nullspend doctor --context production
 nullspend doctor --jq '.[] | select(.status != "ok")'
 """
 _BESIDE = len("warn  data directory  ")
-_STYLES = {checks.OK: "green", checks.WARN: "yellow", checks.FAIL: "red"}
+_STYLES = {OK: "green", WARN: "yellow", FAIL: "red"}
 COLUMNS = (
     column("status", "", lambda status: Cell(str(status), _STYLES.get(str(status), ""))),
     column("check"),
@@ -32,14 +33,14 @@ def doctor(run: Run) -> None:
     """
     run.state.forgive()
     with run.out.terminal.waiting("Looking"):
-        found = list(checks.look(run.state))
+        found = list(look(run.state))
     whole = run.out.mode == "table" and run.out.terminal.is_tty
     shown = list(_wrapped(found, run.out.terminal.width - _BESIDE)) if whole else found
     run.out.table(shown, COLUMNS, empty=Empty(""), id_field="check")
     steps = [(finding["check"], finding["next"]) for finding in found if finding["next"] and finding["status"] != "ok"]
     if steps and run.out.mode == "table":
         run.out.steps(steps)
-    failed = checks.verdict(found)
+    failed = verdict(found)
     if failed:
         raise failed
 

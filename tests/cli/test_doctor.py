@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nullspend_cli import doctor
+from nullspend_cli.doctor.examination import look, verdict
+from nullspend_cli.doctor.findings import OK, Finding
 from tests.conftest import StartDaemon
 from tests.fakes.server import FakeServer, Scripted
 from tests.machine import Machine
@@ -135,17 +136,17 @@ def test_old_prices_are_a_warning(machine: Machine) -> None:
 
 
 def test_a_check_that_breaks_is_a_failure_and_the_others_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nullspend_cli import doctor_machine, doctor_server
+    from nullspend_cli.doctor import machine, server
     from nullspend_cli.run import State
 
-    def breaks(state: State) -> doctor.Finding:
+    def breaks(state: State) -> Finding:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(doctor_machine, "CHECKS", {"one": breaks})
-    monkeypatch.setattr(doctor_server, "CHECKS", {"two": lambda state: doctor.Finding(doctor.OK, "fine")})
-    found = list(doctor.look(State()))
+    monkeypatch.setattr(machine, "CHECKS", {"one": breaks})
+    monkeypatch.setattr(server, "CHECKS", {"two": lambda state: Finding(OK, "fine")})
+    found = list(look(State()))
     assert [finding["status"] for finding in found] == ["fail", "ok"]
-    problem = doctor.verdict(found)
+    problem = verdict(found)
     assert problem is not None and problem.exit_code == 1
     assert "one: Unexpected ZeroDivisionError: oh" in problem.lines
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nullspend_cli import completion_scripts, contexts, credentials, local, project, settings
 from nullspend_cli.completion_scripts.words import words_of
-from nullspend_cli.doctor import FAIL, OK, WARN, Check, Finding
+from nullspend_cli.doctor.findings import FAIL, OK, WARN, Check, Finding
 from nullspend_cli.render import size
 from nullspend_daemon import API_VERSION, __version__
 

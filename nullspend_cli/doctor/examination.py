@@ -1,33 +1,21 @@
-"""What `doctor` looks at. Each check is one function that says ok, warn or fail, and how to mend what is not ok."""
+"""All checks made, one after the other, and the verdict on what they found."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from nullspend_cli.doctor.findings import FAIL, Check, Finding
 from nullspend_cli.problems import Problem, problem_of
 from nullspend_cli.replies import Record
 
 if TYPE_CHECKING:
     from nullspend_cli.run import State
 
-OK, WARN, FAIL = "ok", "warn", "fail"
-
-
-class Finding(NamedTuple):
-    """What one check found. `next` is the command that mends it."""
-
-    status: str
-    sentence: str
-    next: str = ""
-
-
-Check = Callable[["State"], Finding]
-
 
 def look(state: "State") -> Iterator[Record]:
     """All findings in the order a person would look, each as a record. A check that cannot be made has failed."""
-    from nullspend_cli import doctor_machine, doctor_server
+    from nullspend_cli.doctor import machine, server
 
-    for name, check in {**doctor_machine.CHECKS, **doctor_server.CHECKS}.items():
+    for name, check in {**machine.CHECKS, **server.CHECKS}.items():
         found = _made(check, state)
         yield {"check": name, "status": found.status, "finding": found.sentence, "next": found.next or None}
 

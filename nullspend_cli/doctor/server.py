@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nullspend_cli import identity, local, price_catalogue, settings, transport
 from nullspend_cli.client import Auth
-from nullspend_cli.doctor import FAIL, OK, WARN, Check, Finding
+from nullspend_cli.doctor.findings import FAIL, OK, WARN, Check, Finding
 from nullspend_cli.places import LOCAL, Place, how_to_sign_in
 from nullspend_cli.when import show_duration
 from nullspend_daemon.contract.clock import from_iso

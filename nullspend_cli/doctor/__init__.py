@@ -1,0 +1,1 @@
+"""`doctor`: what can go wrong, on this machine and with the servers."""
