@@ -7,13 +7,14 @@ where an error belongs. It remembers every request, so that a test can see which
 
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.fakes.serving import serving
 
 USER = "11111111-1111-4111-8111-111111111111"
 PERSONAL = "22222222-2222-4222-8222-222222222222"
@@ -247,14 +248,6 @@ def _handler(hosted: Hosted) -> type[BaseHTTPRequestHandler]:
 def hosted_server() -> Iterator[Hosted]:
     """The hosted service on a free port of this machine."""
     hosted = Hosted()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hosted))
-    server.daemon_threads = True
-    hosted.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _handler(hosted))) as port:
+        hosted.url = f"http://127.0.0.1:{port}"
         yield hosted
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.fakes.serving import serving
+
 OK = 200
 HANG = "hang"
 """Take the message and say nothing until the receiver ends."""
@@ -125,7 +127,6 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -136,14 +137,5 @@ class _Server(ThreadingHTTPServer):
 def receiver(*script: int | str, port: int = 0) -> Iterator[Receiver]:
     """A receiver on a port of this machine."""
     made = Receiver(list(script) or [OK])
-    server = _Server(("127.0.0.1", port), _handler(made))
-    made.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(_Server(("127.0.0.1", port), _handler(made)), before_the_end=made._ended.set) as made.port:
         yield made
-    finally:
-        made._ended.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()

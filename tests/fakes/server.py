@@ -1,13 +1,14 @@
 """A server that answers what a test tells it to, over real HTTP, and remembers what it was asked."""
 
 import json
-import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.fakes.serving import serving
 
 _USER = "ns_usr_019a0000-0000-7000-8000-000000000000"
 
@@ -95,14 +96,6 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
 def fake_server() -> Iterator[FakeServer]:
     """A fake server on a free port of this machine."""
     fake = FakeServer()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
-    server.daemon_threads = True
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))) as port:
+        fake.url = f"http://127.0.0.1:{port}"
         yield fake
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -1,10 +1,11 @@
 """A server that streams what a test tells it to, over real HTTP, and remembers how it was asked."""
 
 import queue
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.fakes.serving import serving
 
 END = b""
 
@@ -45,15 +46,8 @@ def _handler(server: StreamingServer) -> type[BaseHTTPRequestHandler]:
 def streaming_server() -> Iterator[StreamingServer]:
     """A streaming server on a free port of this machine."""
     fake = StreamingServer()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
-    server.daemon_threads = True
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(
+        ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake)), before_the_end=lambda: fake.pieces.put(END)
+    ) as port:
+        fake.url = f"http://127.0.0.1:{port}"
         yield fake
-    finally:
-        fake.pieces.put(END)
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tests.fakes.serving import serving
 
 START = """
 import sys
@@ -214,17 +216,11 @@ def local_stripe() -> Iterator[LocalStripe]:
     port = _free_port()
     process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", START, str(port)])
     fake = LocalStripe(f"127.0.0.1:{port}")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
-    server.daemon_threads = True
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
     try:
-        _wait_for(port)
-        yield fake
+        with serving(ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))) as front:
+            fake.url = f"http://127.0.0.1:{front}"
+            _wait_for(port)
+            yield fake
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
         process.terminate()
         process.wait(20)
