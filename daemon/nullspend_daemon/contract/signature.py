@@ -1,6 +1,5 @@
 """The signature of a webhook delivery: `t=<unix seconds>,v1=<hex>[,v1=<hex of the previous secret>]`."""
 
-import hashlib
 import hmac
 from collections.abc import Sequence
 
@@ -8,7 +7,7 @@ TOLERANCE_SECONDS = 300
 
 
 def _hex(secret: str, timestamp: int, body: bytes) -> str:
-    return hmac.new(secret.encode(), str(timestamp).encode() + b"." + body, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), str(timestamp).encode() + b"." + body, "sha256").hex()
 
 
 def sign(secrets: Sequence[str], timestamp: int, body: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nullspend_daemon.contract.envelope import Event
 from nullspend_daemon.delivery.message import Endpoint, endpoint_of
@@ -21,6 +22,14 @@ _DUE = (
     " JOIN outbox o ON o.seq = d.event_seq WHERE d.endpoint_seq = ? AND d.due_at <= ? ORDER BY d.due_at, d.seq LIMIT ?"
 )
 _NEXT = "SELECT min(due_at) FROM webhook_deliveries WHERE endpoint_seq = ? AND due_at > ?"
+_EARLIEST = (
+    "SELECT min((SELECT min(due_at) FROM webhook_deliveries d WHERE d.endpoint_seq = e.seq AND due_at IS NOT NULL))"
+    " FROM webhook_endpoints e"
+)
+_NOTE = (
+    "UPDATE webhook_deliveries SET status = ?, attempts = ?, due_at = ?, last_attempt_at = ?, response_status = ?"
+    " WHERE seq = ? AND (status = 'pending' OR ?)"
+)
 _WAITED_FOR = (
     "SELECT * FROM webhook_endpoints e WHERE EXISTS"
     " (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint_seq = e.seq AND d.due_at IS NOT NULL)"
@@ -40,25 +49,47 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """What to send now, and the moment (epoch ms) at which there is more; None when nothing waits."""
+class Result:
+    """An attempt that began at `started_at` (epoch ms). `response_status` is None when nobody answered."""
 
-    jobs: list[Job]
+    job: Job
+    started_at: int
+    response_status: int | None
+    delivered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What to send now, by endpoint, and the moment (epoch ms) at which more is due; None when nothing waits.
+
+    `unread` are the endpoints that may have more that is due already.
+    """
+
+    jobs: dict[int, list[Job]]
+    unread: set[int]
     next_at: int | None
 
 
-def due(tx: Tx, claimed: Mapping[int, Collection[int]], most: int) -> Due:
-    """The oldest due deliveries of each endpoint, up to `most`, without those `claimed` (by endpoint) already."""
-    jobs: list[Job] = []
+def due(tx: Tx, claimed: Mapping[int, Collection[int]], supplied: Collection[int], most: int) -> Due:
+    """The oldest due deliveries of each endpoint, up to `most`, without those `claimed` (by endpoint) already.
+
+    Endpoints that are `supplied` are not looked at: whoever asks has enough for them.
+    """
+    jobs: dict[int, list[Job]] = {}
+    unread: set[int] = set()
     moments: list[int] = []
     for row in tx.all(_WAITED_FOR):
-        taken = claimed.get(row["seq"], ())
-        if len(taken) < most:
-            found = tx.all(_DUE, (row["seq"], tx.now_ms, most + len(taken)))
-            jobs += [_job(row, each) for each in found if each["delivery_seq"] not in taken]
-        later = tx.value(_NEXT, (row["seq"], tx.now_ms))
+        endpoint = row["seq"]
+        if endpoint in supplied:
+            continue
+        taken = claimed.get(endpoint, ())
+        limit = most + len(taken) if len(taken) < most else 0
+        found = tx.all(_DUE, (endpoint, tx.now_ms, limit))
+        jobs[endpoint] = [_job(row, each) for each in found if each["delivery_seq"] not in taken]
+        unread |= {endpoint} if len(found) == limit else set()
+        later = tx.value(_NEXT, (endpoint, tx.now_ms))
         moments += [] if later is None else [later]
-    return Due(jobs, min(moments, default=None))
+    return Due(jobs, unread, min(moments, default=None))
 
 
 def _job(endpoint: Row, row: Row) -> Job:
@@ -74,10 +105,8 @@ def _job(endpoint: Row, row: Row) -> Job:
 
 def earliest(tx: Tx) -> int | None:
     """The first moment (epoch ms) at which something is due; None when nothing waits."""
-    return tx.value(
-        "SELECT min((SELECT min(due_at) FROM webhook_deliveries d WHERE d.endpoint_seq = e.seq AND due_at IS NOT NULL))"
-        " FROM webhook_endpoints e"
-    )
+    moments = deliveries.earliest_wanted(tx), tx.value(_EARLIEST)
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def delay_ms(attempts: int) -> int:
@@ -85,23 +114,33 @@ def delay_ms(attempts: int) -> int:
     return min(10_000 * 2 ** (attempts - 1), LONGEST_DELAY_MS)
 
 
-def record(tx: Tx, job: Job, started_at: int, response_status: int | None, *, delivered: bool) -> int | None:
-    """Note an attempt that began at `started_at` (epoch ms).
+def record(tx: Tx, results: Collection[Result]) -> list[int]:
+    """Note what became of attempts; returns the moments (epoch ms) at which some of them are due again."""
+    moments: list[int] = []
+    rows: list[tuple[Any, ...]] = []
+    for result in results:
+        attempts = result.job.attempts + 1
+        again = _next_attempt(result, attempts)
+        moments += [] if again is None else [again]
+        status = "delivered" if result.delivered else "pending" if again is not None else "failed"
+        rows.append(
+            (status, attempts, again, result.started_at, result.response_status, result.job.seq, result.delivered)
+        )
+    tx.executemany(_NOTE, rows)
+    return moments
 
-    Returns when the next one is due, None after success or the last failure. An attempt that was on time counts from
-    when it was due: delays add up to what they say, whatever little the sending takes.
+
+def _next_attempt(result: Result, attempts: int) -> int | None:
+    """When to try again; None after success or the last failure.
+
+    An attempt that was on time counts from when it was due: delays add up to what they say, whatever little the sending
+    takes.
     """
-    on_time = started_at - job.due_at < ON_TIME_MS
-    attempts = job.attempts + 1
-    last = attempts > RETRIES or job.event.type == NEVER_RETRIED
-    again = None if delivered or last else (job.due_at if on_time else started_at) + delay_ms(attempts)
-    status = "delivered" if delivered else "pending" if again is not None else "failed"
-    tx.execute(
-        "UPDATE webhook_deliveries SET status = ?, attempts = ?, due_at = ?, last_attempt_at = ?, response_status = ?"
-        " WHERE seq = ? AND (status = 'pending' OR ?)",
-        (status, attempts, again, started_at, response_status, job.seq, delivered),
-    )
-    return again
+    job = result.job
+    if result.delivered or attempts > RETRIES or job.event.type == NEVER_RETRIED:
+        return None
+    on_time = result.started_at - job.due_at < ON_TIME_MS
+    return (job.due_at if on_time else result.started_at) + delay_ms(attempts)
 
 
 def give_up(tx: Tx, endpoint_seq: int) -> None:

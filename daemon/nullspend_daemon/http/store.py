@@ -24,11 +24,17 @@ class Store:
         self._loop = asyncio.get_running_loop()
         self._behind: asyncio.Future[Any] | None = None
         self._together: list[Job] = []
+        self._under_way = 0
+        self._ended = 0
+        self._progress: asyncio.Event | None = None
         database.deliver = lambda outcomes: self._wake(outcomes)
 
     def write(self, fn: Callable[[Tx], T], *, durable: bool = True) -> "asyncio.Future[T]":
         """Run `fn` in a write transaction. `durable`: on disk before the future ends. Raises ServiceUnavailable."""
-        return self._carry(self._submit_soon, fn, durable)
+        future = self._carry(self._submit_soon, fn, durable)
+        self._under_way += 1
+        future.add_done_callback(self._write_ended)
+        return future
 
     def write_behind(self, fn: Callable[[Tx], T]) -> "asyncio.Future[T]":
         """As `write`, for what nobody waits for: whoever reads from now on sees it all the same.
@@ -37,6 +43,23 @@ class Store:
         """
         self._behind = future = self.write(fn, durable=False)
         return future
+
+    async def turn(self, after: int) -> None:
+        """Let those go first who wait for an answer: ends when no write is under way, or when `after` writes have
+        ended meanwhile."""
+        await asyncio.sleep(0)  # whatever has arrived by now begins first
+        last = self._ended + after
+        while self._under_way and self._ended < last:
+            if self._progress is None:
+                self._progress = asyncio.Event()
+            await self._progress.wait()
+
+    def _write_ended(self, _: "asyncio.Future[Any]") -> None:
+        self._under_way -= 1
+        self._ended += 1
+        if self._progress is not None:
+            self._progress.set()
+            self._progress = None
 
     def read(self, fn: Callable[[Tx], T]) -> "asyncio.Future[T]":
         """Run `fn` on a snapshot that holds everything written before. Raises ServiceUnavailable."""

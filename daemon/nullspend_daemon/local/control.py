@@ -58,7 +58,8 @@ def _size(path: Path) -> int:
 
 def _counts(tx: Tx) -> dict[str, int]:
     counts = {name: tx.value(f"SELECT count(*) FROM {table}") for name, table in _COUNTED.items()}
-    return counts | {"pendingDeliveries": tx.value("SELECT count(*) FROM webhook_deliveries WHERE due_at IS NOT NULL")}
+    made = tx.value("SELECT count(*) FROM webhook_deliveries WHERE due_at IS NOT NULL")
+    return counts | {"pendingDeliveries": made + tx.value("SELECT count(*) FROM outbox WHERE wanted = 1")}
 
 
 async def get_clock(call: Call[None, None]) -> Record:

@@ -35,6 +35,7 @@ def create_webhook(tx: Tx, call: Call[CreateWebhook, None]) -> Record:
     existing = tx.value("SELECT count(*) FROM webhook_endpoints WHERE org_id = ?", (caller.org_id,))
     check_count(existing, plan.webhooks, "webhook endpoints", plan)
     webhook_id, secret = new_id(Kind.WEBHOOK, tx.now_ms), _new_secret()
+    deliveries.fan_out(tx)
     tx.execute(
         "INSERT INTO webhook_endpoints (id, org_id, url, description, event_types, enabled, api_version, payload_mode,"
         " secret, created_at, updated_at) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
@@ -62,6 +63,7 @@ def update_webhook(tx: Tx, call: Call[UpdateWebhook, None]) -> Record:
         raise ValidationFailed("No fields to update.")
     url = row["url"] if body.url is None else _safe(call, body.url)
     enabled = row["enabled"] if body.enabled is None else int(body.enabled)
+    deliveries.fan_out(tx)
     tx.execute(
         "UPDATE webhook_endpoints SET url = ?, description = ?, event_types = ?, payload_mode = ?, enabled = ?,"
         " updated_at = ? WHERE seq = ?",
@@ -85,6 +87,7 @@ def update_webhook(tx: Tx, call: Call[UpdateWebhook, None]) -> Record:
 def delete_webhook(tx: Tx, call: Call[None, None]) -> Record:
     """Delete an endpoint with its deliveries; nothing more is sent to it."""
     row = find(tx, call)
+    deliveries.fan_out(tx)
     tx.execute("DELETE FROM webhook_endpoints WHERE seq = ?", (row["seq"],))
     tx.notify(deliveries.ENDPOINTS)
     _audit(tx, call, "webhook.deleted", row["id"], row["url"])

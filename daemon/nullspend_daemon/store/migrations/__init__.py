@@ -11,6 +11,7 @@ from nullspend_daemon.store.migrations import (
     m005_analytics,
     m006_explanations,
     m007_webhooks,
+    m008_fan_out,
 )
 
 _STEPS = (
@@ -21,6 +22,7 @@ _STEPS = (
     m005_analytics,
     m006_explanations,
     m007_webhooks,
+    m008_fan_out,
 )
 
 MIGRATIONS: dict[str, str] = {step.__name__.rpartition(".")[2]: step.SQL for step in _STEPS}
