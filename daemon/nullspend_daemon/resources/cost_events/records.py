@@ -6,7 +6,8 @@ from nullspend_daemon.contract.clock import to_iso
 from nullspend_daemon.http.route import Record
 from nullspend_daemon.store.transaction import Row
 
-SELECT = "SELECT *, (SELECT name FROM api_keys WHERE api_keys.id = cost_events.api_key_id) AS key_name FROM cost_events"
+COLUMNS = "cost_events.*, (SELECT name FROM api_keys WHERE api_keys.id = cost_events.api_key_id) AS key_name"
+SELECT = f"SELECT {COLUMNS} FROM cost_events"
 _BREAKDOWN_KEYS = ("input", "output", "cached", "reasoning", "toolDefinition")
 
 

@@ -12,6 +12,7 @@ from nullspend_daemon.store.migrations import (
     m006_explanations,
     m007_webhooks,
     m008_fan_out,
+    m009_customers_with_models,
 )
 
 _STEPS = (
@@ -23,6 +24,7 @@ _STEPS = (
     m006_explanations,
     m007_webhooks,
     m008_fan_out,
+    m009_customers_with_models,
 )
 
 MIGRATIONS: dict[str, str] = {step.__name__.rpartition(".")[2]: step.SQL for step in _STEPS}
