@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from nullspend_cli import active_org, answers, cookies, replies, transport
+from nullspend_cli.patience import USUAL, Patience
 from nullspend_cli.places import ORG_COOKIE, Place, how_to_sign_in, no_credential, session_expired
 from nullspend_cli.problems import Problem, ServerError, Unreachable
 from nullspend_cli.replies import Record
@@ -19,10 +20,6 @@ from nullspend_daemon import API_VERSION, __version__
 from nullspend_daemon.contract.ids import Kind, uuid_of
 
 PAGE_ROWS = 100
-_ATTEMPTS, _WAIT_SECONDS = 3, 10.0
-"""How often a busy server is asked, and how long a wait it may ask for while a person looks on."""
-_PATIENT_ATTEMPTS, _PATIENT_SECONDS = 10, 120.0
-"""The same for work that runs by itself: the hosted service's windows are a minute long."""
 
 
 class Auth(StrEnum):
@@ -49,7 +46,7 @@ class Client:
         key: str | None = None,
         waiting: Callable[[str], AbstractContextManager[Any]] = lambda _: nullcontext(),
         note: Callable[[str], None] = lambda _: None,
-        patient: bool = False,
+        patience: Patience = USUAL,
     ) -> None:
         self.place = place
         self._trace = trace
@@ -57,8 +54,7 @@ class Client:
         self._key = key
         self._waiting = waiting
         self._note = note
-        self._attempts = _PATIENT_ATTEMPTS if patient else _ATTEMPTS
-        self._longest_wait = _PATIENT_SECONDS if patient else _WAIT_SECONDS
+        self._patience = patience
         self._session: str | None = None
 
     def with_key(self, key: str) -> "Client":
@@ -150,8 +146,8 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request with its retries; the answer may be an error. Raises Unreachable or NotSignedIn."""
-        for attempt in range(self._attempts):
-            last = attempt + 1 == self._attempts
+        for attempt in range(self._patience.attempts):
+            last = attempt + 1 == self._patience.attempts
             try:
                 answer = self._send(method, target, content, self._headers(auth, content, headers or {}))
             except Unreachable as error:
@@ -159,7 +155,7 @@ class Client:
                     raise
                 continue
             self._apply_cookies(answer, auth)
-            wait = answers.wait_seconds(answer, attempt, repeatable=repeatable, longest=self._longest_wait)
+            wait = answers.wait_seconds(answer, attempt, repeatable=repeatable, longest=self._patience.longest_wait)
             if last or wait is None:
                 return answer
             with self._waiting(f"The server asks to wait {wait:.0f} s" if wait >= 1 else "Trying again"):
@@ -201,7 +197,15 @@ class Client:
 
     def _answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         try:
-            return transport.send(self.place.origin, method, target, headers, body, ca_file=self.place.ca_file)
+            return transport.send(
+                self.place.origin,
+                method,
+                target,
+                headers,
+                body,
+                ca_file=self.place.ca_file,
+                quiet_seconds=self._patience.quiet_seconds,
+            )
         except Unreachable as error:
             error.next = self._unreachable_next()
             raise

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from nullspend_cli import processes, transport
 from nullspend_cli.logs import Log
+from nullspend_cli.patience import SHORT
 from nullspend_cli.problems import Problem, Unreachable
 from nullspend_cli.settings import data_dir
 
@@ -58,6 +59,16 @@ def _state_of(content: dict[str, Any]) -> State:
     )
 
 
+class Silent(Unreachable):
+    """The daemon of a data directory lives, takes connections, and says nothing."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(
+            f"The daemon on {state.data_dir} (process {state.pid}) does not answer.", next="nullspend daemon logs"
+        )
+        self.state = state
+
+
 def read_state(folder: Path) -> State | None:
     """The state file of a data directory; None when there is none, it is not ours, or it cannot be read as one."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
@@ -76,28 +87,41 @@ def read_state(folder: Path) -> State | None:
 
 
 def running(folder: Path | None = None) -> State | None:
-    """The daemon that runs on a data directory, or None. A state file nobody stands behind is stale and means None."""
+    """The daemon that answers for a data directory, or None. A state file nobody stands behind is stale."""
+    try:
+        return answering(folder)
+    except Silent:
+        return None
+
+
+def answering(folder: Path | None = None) -> State | None:
+    """As `running`, for what must not be done beside a daemon: raises Silent when it lives and does not answer."""
     state = read_state(folder or data_dir())
     return state if state and _stands_behind(state) else None
+
+
+def required(folder: Path | None = None) -> State:
+    """As `answering`, but raises Unreachable with the command that starts one."""
+    state = answering(folder)
+    if state is None:
+        raise Unreachable(f"No daemon is running on {folder or data_dir()}.", next="nullspend daemon start")
+    return state
 
 
 def _stands_behind(state: State) -> bool:
     """Whether the process that wrote the file still answers: another one at that address must get no credential."""
     if not processes.alive(state.pid):
         return False
+    accept = {"Accept": "application/json"}
     try:
-        answer = transport.send(state.url, "GET", "/_local/info", {"Accept": "application/json"})
+        answer = transport.send(state.url, "GET", "/_local/info", accept, quiet_seconds=SHORT.quiet_seconds)
         return answer.status == 200 and json.loads(answer.body).get("startedAt") == state.started_at
-    except (Unreachable, ValueError, AttributeError):
+    except Unreachable as error:
+        if error.reply_lost:
+            raise Silent(state) from None
         return False
-
-
-def required(folder: Path | None = None) -> State:
-    """As `running`, but raises Unreachable with the command that starts one."""
-    state = running(folder)
-    if state is None:
-        raise Unreachable(f"No daemon is running on {folder or data_dir()}.", next="nullspend daemon start")
-    return state
+    except (ValueError, AttributeError):
+        return False
 
 
 def start(flags: Sequence[str], folder: Path) -> State:
@@ -138,21 +162,33 @@ def _did_not_start(stderr: Any, folder: Path, sentence: str) -> Problem:
 
 
 def stop(state: State) -> None:
-    """Ends the daemon and waits until it is gone. Raises Problem when it does not end in time."""
-    headers = {"Authorization": f"Bearer {state.admin_token}", "Content-Type": "application/json"}
-    asked = transport.send(state.url, "POST", "/_local/stop", headers, b"{}")
+    """Ends the daemon and waits until it is gone; one that does not answer is sent the signal to end. Raises Problem
+    when it does not end in time."""
+    silent = not _is_asked_to_stop(state)
     transport.close()  # a graceful stop waits for connections, this one included
-    if asked.status != 202:
+    if silent:
         processes.end(state.pid)
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline:
         if _is_gone(state):
             return
         time.sleep(_POLL_SECONDS)
+    why = "it does not react" if silent else "it may be finishing long calls"
     raise Problem(
-        f"The daemon (process {state.pid}) has not ended after {STOP_SECONDS:.0f} s; it may be finishing long calls.",
-        next="nullspend daemon status",
+        f"The daemon (process {state.pid}) has not ended after {STOP_SECONDS:.0f} s; {why}.",
+        next=f"kill -9 {state.pid} (nothing that was acknowledged is lost)" if silent else "nullspend daemon status",
     )
+
+
+def _is_asked_to_stop(state: State) -> bool:
+    headers = {"Authorization": f"Bearer {state.admin_token}", "Content-Type": "application/json"}
+    try:
+        asked = transport.send(state.url, "POST", "/_local/stop", headers, b"{}", quiet_seconds=SHORT.quiet_seconds)
+    except Unreachable as error:
+        if error.reply_lost:
+            return False
+        raise
+    return asked.status == 202
 
 
 def _is_gone(state: State) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nullspend_cli import settings
+from nullspend_cli.patience import SHORT, USUAL, Patience
 from nullspend_cli.problems import Problem
 from nullspend_cli.terminal import Terminal
 
@@ -86,7 +87,7 @@ class State:
         return self.client_at(self.place, key)
 
     def client_at(
-        self, place: "Place", key: str | None = None, *, silent: bool = False, patient: bool = False
+        self, place: "Place", key: str | None = None, *, silent: bool = False, patience: Patience = USUAL
     ) -> "Client":
         from nullspend_cli.client import Client
         from nullspend_cli.trace import Trace
@@ -98,13 +99,14 @@ class State:
             key=place.saved_key(key) if key else None,
             **({} if silent else {"waiting": self.terminal.waiting}),
             note=self.out.note,
-            patient=patient,
+            patience=patience,
         )
 
-    def connect(self) -> "Client":
+    def connect(self, patience: Patience = USUAL) -> "Client":
         from nullspend_cli.contexts import choose
 
-        return self.client_at(choose(self.given("context"), self.config, self.project), silent=True)
+        place = choose(self.given("context"), self.config, self.project)
+        return self.client_at(place, silent=True, patience=patience)
 
     @functools.cached_property
     def names(self) -> "Names":
@@ -143,6 +145,10 @@ class Run(typer.Context):
         """Requests to the chosen server as it is now: a daemon that was restarted has another address and token.
         Without a spinner, for what goes on for long."""
         return self.state.connect()
+
+    def connect_briefly(self) -> "Client":
+        """As `connect`, for a screen that asks again anyway: a server that hangs is given up on after a few seconds."""
+        return self.state.connect(SHORT)
 
     def client_of(self, daemon: "local.State") -> "Client":
         """Requests to one daemon of this machine, whatever the chosen server is."""

@@ -81,14 +81,14 @@ class _Connection:
     def close(self) -> None:
         self._http.close()
 
-    def connect(self) -> None:
-        """Raises OSError when nobody answers."""
+    def connect(self, quiet_seconds: float | None = None) -> None:
+        """Raises OSError when nobody answers. From now on the server may be silent for so long, or as long as usual."""
         if self._http.sock is not None and select.select([self._http.sock], [], [], 0)[0]:
             self._http.close()  # readable though nothing was asked: the server has ended it
         if self._http.sock is None:
             self._http.connect()
         if self._http.sock is not None:
-            self._http.sock.settimeout(self._seconds)
+            self._http.sock.settimeout(min(self._seconds, quiet_seconds or self._seconds))
 
     @property
     def certificate_ends(self) -> float:
@@ -204,11 +204,13 @@ def send(
     body: bytes | None = None,
     *,
     ca_file: str | None = None,
+    quiet_seconds: float | None = None,
 ) -> Answer:
-    """One request, no retry, no redirect. `target` is path and query. Raises Unreachable when no reply comes back."""
+    """One request, no retry, no redirect. `target` is path and query. Raises Unreachable when no reply comes back, or
+    when the server says nothing for `quiet_seconds`."""
     connection, connected = _connection(origin, ca_file), False
     try:
-        connection.connect()
+        connection.connect(quiet_seconds)
         connected = True
         return connection.exchange(method, target, headers, body)
     except (OSError, HTTPException) as error:

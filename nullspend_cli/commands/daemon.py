@@ -112,7 +112,7 @@ def run_(run: Run) -> None:
 def start(run: Run) -> None:
     """Start the daemon in the background and wait until it answers. One that runs already is left alone."""
     folder = data_folder(run)
-    running = local.running(folder)
+    running = local.answering(folder)
     state = running or local.start(command_flags(run, folder), folder)
     words = "The daemon is running already on" if running else "The daemon listens on"
     run.out.result(f"{words} {state.url} (process {state.pid}).", _state_record(state), id_field="url")
@@ -127,7 +127,7 @@ def _state_record(state: local.State) -> Record:
 @noun.verb(shared=_WITH_FOLDER)
 def stop(run: Run) -> None:
     """Stop the daemon once its running requests are finished."""
-    state = local.running(data_folder(run))
+    state = _here(data_folder(run))
     if state is None:
         run.out.result("No daemon is running.", {"stopped": False}, id_field="stopped")
         return
@@ -136,11 +136,19 @@ def stop(run: Run) -> None:
     run.out.result(f"Stopped the daemon on {state.url}.", {"stopped": True, **_state_record(state)}, id_field="url")
 
 
+def _here(folder: Path) -> local.State | None:
+    """The daemon of a data directory, also one that does not answer."""
+    try:
+        return local.answering(folder)
+    except local.Silent as error:
+        return error.state
+
+
 @noun.verb(shared=_STARTING)
 def restart(run: Run) -> None:
     """Stop the daemon and start it again, at the same address and with the same modes unless others are given."""
     folder = data_folder(run)
-    before = local.running(folder)
+    before = _here(folder)
     flags = command_flags(run, folder, defaults=flags_of_running(before))
     with run.out.terminal.waiting("Restarting the daemon"):
         if before:
@@ -222,7 +230,7 @@ def restore(
 ) -> None:
     """Put a backup in place of the data. The daemon must be stopped; what was there is kept beside it."""
     folder = data_folder(run)
-    if local.running(folder):
+    if local.answering(folder):
         raise Problem("The daemon is running.", next="nullspend daemon stop")
     daemon_data.check_backup(path)
     run.out.confirm(f"Replace all data in {folder} with {path}?", yes=yes)
@@ -252,7 +260,7 @@ def check(
 def wipe(run: Run, yes: Yes = False) -> None:
     """Delete all data: keys, budgets, events, everything. A running daemon starts afresh at once."""
     folder = data_folder(run)
-    state = local.running(folder)
+    state = local.answering(folder)
     run.out.confirm(f"Delete all data in {folder}? This cannot be undone.", yes=yes)
     if state:
         run.client_of(state).post("/_local/reset", auth=Auth.ADMIN)

@@ -9,6 +9,7 @@ import typer
 from nullspend_cli import local, pushing
 from nullspend_cli.contexts import choose
 from nullspend_cli.group import Single
+from nullspend_cli.patience import LONG
 from nullspend_cli.places import Place
 from nullspend_cli.problems import Usage
 from nullspend_cli.replies import record
@@ -60,7 +61,7 @@ def push(
             f"This is said once for {place.name}."
         )
     with run.out.terminal.progress("Pushing events") as progress:
-        totals, refused = pushing.push(source, run.state.client_at(place, patient=True), ledger, start, progress)
+        totals, refused = pushing.push(source, run.state.client_at(place, patience=LONG), ledger, start, progress)
     done = {"stored": totals.stored, "duplicates": totals.duplicates, "refused": refused}
     run.out.result(totals.sentence, done, id_field="stored")
     if refused:

@@ -21,7 +21,10 @@ _DAY = 86_400
 
 
 def _daemon(state: "State") -> Finding:
-    daemon = local.running()
+    try:
+        daemon = local.answering()
+    except local.Silent as error:
+        return Finding(FAIL, error.message.rstrip("."), "nullspend daemon restart")
     if daemon:
         return Finding(OK, f"{daemon.url} (process {daemon.pid})")
     if local.read_state(settings.data_dir()):

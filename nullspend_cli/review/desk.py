@@ -5,18 +5,20 @@ from enum import Enum
 
 from nullspend_cli import approvals, keyboard
 from nullspend_cli.action_view import Facts, outcome
-from nullspend_cli.live import Connect
+from nullspend_cli.client import Client
 from nullspend_cli.names import Names
 from nullspend_cli.problems import Problem, ServerError, Unreachable
 from nullspend_cli.render import money
 from nullspend_cli.replies import Record
 from nullspend_cli.requests_feed import Queue
+from nullspend_cli.review.errands import Errands
 from nullspend_cli.review.feed import News
 from nullspend_cli.server_time import machine_ms
 from nullspend_daemon.contract.money import MoneyError, parse_money
 
 _DECIDED_ALREADY = frozenset({"stale_action", "invalid_action_transition", "action_expired", "not_found"})
 _LOST = "The reply was lost; whether it was decided shows once the server answers."
+_STILL_WAITS = "The server answers, and this still waits: the decision has not arrived."
 _SETTLE_SECONDS = 0.4
 """A key pressed sooner after a request appeared was meant for the one before it."""
 _AGAIN_SECONDS = 2.0
@@ -34,8 +36,8 @@ class Mode(Enum):
 class Desk:
     """One sitting. `current` is the request on top, None while nothing waits."""
 
-    def __init__(self, connect: Connect, first: Queue) -> None:
-        self._connect = connect
+    def __init__(self, errands: Errands, first: Queue) -> None:
+        self._errands = errands
         self.current: Record | None = None
         self.facts = Facts()
         self.mode = Mode.LOOK
@@ -44,9 +46,13 @@ class Desk:
         self.typed = ""
         self.scroll = 0
         self.closed = False
+        self.sending: str | None = None
+        """The request a decision is on its way for: until the server has answered, only quitting does anything."""
         self.approved = self.rejected = 0
         self.skipped: set[str] = set()
         self._done: set[str] = set()
+        self._learning: Record | None = None
+        self._looking = False
         self._since = self._asked_at = 0.0
         self.pending: list[Record] = []
         self.hear(first)
@@ -60,7 +66,11 @@ class Desk:
     def summary(self) -> str:
         """What was done, for when it is over."""
         done = f"Approved {self.approved}, rejected {self.rejected}."
-        return f"{done} {len(self.pending)} still waiting." if self.pending else done
+        if self.pending:
+            done = f"{done} {len(self.pending)} still waiting."
+        if self.sending is not None:
+            done = f"{done} The server has not answered the last decision: nullspend actions get {self.sending}"
+        return done
 
     # -- what comes from outside
 
@@ -77,6 +87,7 @@ class Desk:
                 self._take_next()
         elif self.mode is not Mode.GONE:
             if any(row["id"] == self.current["id"] for row in self.pending):
+                self.message = _STILL_WAITS if self.message == _LOST else self.message
                 self._learn()
             else:
                 self._look_again()
@@ -92,6 +103,8 @@ class Desk:
         """Do what a key means now."""
         if key == keyboard.CLOSED or (key == "q" and self.mode in (Mode.LOOK, Mode.GONE)):
             self.closed = True
+        elif self.sending is not None:
+            return
         elif self.mode is Mode.AMOUNT:
             self._type(key)
         elif self.mode is Mode.ALL:
@@ -167,21 +180,25 @@ class Desk:
     # -- what is done on the server
 
     def _decide(self, action: Record, verb: str, amount: int | None = None) -> None:
-        try:
-            done = approvals.decide(self._connect(), str(action["id"]), verb, amount)
-        except ServerError as error:
-            if error.code in _DECIDED_ALREADY:
-                self._look_again()
-            else:
-                self.message = " ".join((error.message, *error.lines))
-            return
-        except Unreachable as error:
-            self.message = _LOST if error.reply_lost else "No server answers, so nothing was decided."
-            return
-        except Problem as error:
-            self.message = error.message
-            return
-        self._count(action, verb, done)
+        self.sending = str(action["id"])
+        self.message = "Approving ..." if verb == "approve" else "Rejecting ..."
+        self._errands.send(
+            lambda client: approvals.decide(client, str(action["id"]), verb, amount),
+            lambda outcome: self._decided(action, verb, outcome),
+        )
+
+    def _decided(self, action: Record, verb: str, outcome: Record | Problem) -> None:
+        self.sending = None
+        if not isinstance(outcome, Problem):
+            self._count(action, verb, outcome)
+        elif isinstance(outcome, ServerError) and outcome.code in _DECIDED_ALREADY:
+            self._look_again()
+        elif isinstance(outcome, ServerError):
+            self.message = " ".join((outcome.message, *outcome.lines))
+        elif isinstance(outcome, Unreachable):
+            self.message = _LOST if outcome.reply_lost else "No server answers, so nothing was decided."
+        else:
+            self.message = outcome.message
 
     def _count(self, action: Record, verb: str, done: Record) -> None:
         self.approved += verb == "approve"
@@ -189,35 +206,36 @@ class Desk:
         increase = done.get("budgetIncrease")
         limit = f" The limit is now {money(increase['newLimit'])}." if isinstance(increase, dict) else ""
         verdict = "Approved" if verb == "approve" else "Rejected"
-        self._done.add(str(action["id"]))
-        self.pending = [row for row in self.pending if row["id"] != action["id"]]
+        self._is_over(action)
         self._take_next()
         self.message = f"{verdict} the {action['actionType']} of {action['agentId']}.{limit}"
 
     def _look_again(self) -> None:
         """The request on top may be decided or over: say what became of it before the next one lies there."""
-        if self.current is None:
+        action = self.current
+        if action is None or self._looking:
             return
-        self._asked_at = time.monotonic()
-        try:
-            client = self._connect()
-            found = approvals.get(client, str(self.current["id"]))
-            if found.get("status") == approvals.PENDING:
-                return
-            names = Names(client)
-            self.message = outcome(found, lambda who: names.entity("user", who))
-        except Problem as error:
-            self.message = error.message
-            if not isinstance(error, ServerError):
-                return
-        self._done.add(str(self.current["id"]))
-        self.pending = [row for row in self.pending if row["id"] not in self._done]
+        self._looking, self._asked_at = True, time.monotonic()
+        self._errands.send(lambda client: _what_became(client, action), lambda outcome: self._looked(action, outcome))
+
+    def _looked(self, action: Record, outcome: str | Problem | None) -> None:
+        self._looking = False
+        if outcome is None or self.current is not action:
+            return
+        self.message = outcome.message if isinstance(outcome, Problem) else outcome
+        if isinstance(outcome, Problem) and not isinstance(outcome, ServerError):
+            return
+        self._is_over(action)
         self.mode = Mode.GONE
+
+    def _is_over(self, action: Record) -> None:
+        self._done.add(str(action["id"]))
+        self.pending = [row for row in self.pending if row["id"] not in self._done]
 
     def _take_next(self) -> None:
         """The oldest request that was not skipped comes on top."""
         self.mode, self.message, self.scroll = Mode.LOOK, "", 0
-        self.current = self._next()
+        self.current, self.facts, self._learning = self._next(), Facts(), None
         self._since = time.monotonic()
         self._learn()
 
@@ -226,15 +244,20 @@ class Desk:
 
     def _learn(self) -> None:
         """What it has cost and would change; unknown is no reason not to decide."""
-        if self.current is None:
+        action = self.current
+        if action is None or self._learning is action:
             return
-        try:
-            client = self._connect()
-            budget = approvals.budget_of(client, self.current)
-            entity = "" if budget is None else Names(client).entity(budget["entityType"], budget["entityId"])
-            self.facts = Facts(approvals.costs(client, str(self.current["id"])), budget, entity)
-        except Problem:
-            self.facts = Facts()
+        self._learning = action
+        self._errands.send(
+            lambda client: _facts(client, action),
+            lambda outcome: self._learned(action, outcome),
+            wanted=lambda: self.current is action,
+        )
+
+    def _learned(self, action: Record, outcome: Facts | Problem) -> None:
+        if self.current is action:
+            self._learning = None
+            self.facts = Facts() if isinstance(outcome, Problem) else outcome
 
     def _left_ms(self) -> int:
         from nullspend_daemon.contract.clock import from_iso
@@ -243,3 +266,18 @@ class Desk:
             return from_iso(str((self.current or {}).get("expiresAt"))) - self.now_ms
         except ValueError:
             return 1
+
+
+def _what_became(client: Client, action: Record) -> str | None:
+    """How a request ended, in a sentence; None while it waits."""
+    found = approvals.get(client, str(action["id"]))
+    if found.get("status") == approvals.PENDING:
+        return None
+    names = Names(client)
+    return outcome(found, lambda who: names.entity("user", who))
+
+
+def _facts(client: Client, action: Record) -> Facts:
+    budget = approvals.budget_of(client, action)
+    entity = "" if budget is None else Names(client).entity(budget["entityType"], budget["entityId"])
+    return Facts(approvals.costs(client, str(action["id"])), budget, entity)

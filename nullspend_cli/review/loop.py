@@ -11,6 +11,7 @@ from nullspend_cli.payload_view import Line
 from nullspend_cli.problems import Usage
 from nullspend_cli.requests_feed import queue
 from nullspend_cli.review.desk import Desk
+from nullspend_cli.review.errands import Errands
 from nullspend_cli.review.feed import Feed
 from nullspend_cli.review.screen import lines_of
 from nullspend_cli.run import Run
@@ -27,20 +28,22 @@ def review(run: Run) -> str:
             "actions review needs a terminal: it shows requests and reads keys.",
             next="nullspend actions list --status pending",
         )
-    desk = Desk(run.connect, queue(run.client))
+    errands = Errands(run.connect_briefly)
+    desk = Desk(errands, queue(run.client))
     feed = Feed(run.connect)
     with Keyboard() as keyboard, _Screen(terminal) as screen:
         while not desk.closed:
+            before = desk.current
+            errands.take_in()
             for news in feed.news():
                 desk.hear(news)
             desk.tick()
             screen.draw(lines_of(desk, terminal.width, terminal.height))
             key = keyboard.read(_BETWEEN_LOOKS_SECONDS)
             if key is not None:
-                before = desk.current
                 desk.press(key)
-                if desk.current is not before:
-                    keyboard.forget()
+            if desk.current is not before:
+                keyboard.forget()  # what was typed ahead was meant for the one before
     return desk.summary
 
 

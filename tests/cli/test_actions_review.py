@@ -1,6 +1,7 @@
 """`actions review` in a real terminal, with a real daemon behind it."""
 
 import json
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -182,6 +183,70 @@ def test_a_stopped_daemon_is_told_and_waited_for(start: StartDaemon) -> None:
         seat.sees("Approved the http_post of patient.")
         assert "Traceback" not in seat.output
     assert status(again, made) == "approved"
+
+
+@pytest.mark.slow
+def test_a_server_that_hangs_is_given_up_on_and_nothing_is_decided(start: StartDaemon) -> None:
+    desk = start()
+    made = ask(desk, agent="stuck")
+    with Seat(desk.machine, "actions", "review") as seat:
+        seat.sees("stuck asks to")
+        desk.process.send_signal(signal.SIGSTOP)
+        try:
+            seat.press("a")
+            seat.sees("Approving ...", "stuck asks to")
+            seat.press("r")
+            seat.press("v")
+            seat.sees("No server answers, so nothing was decided.", not_="scroll")
+        finally:
+            desk.process.send_signal(signal.SIGCONT)
+        seat.sees("stuck asks to", not_="Waiting for it.")
+        assert status(desk, made) == "pending", "what was said is true"
+        seat.press("a")
+        seat.sees("Approved the http_post of stuck.")
+    assert status(desk, made) == "approved"
+
+
+@pytest.mark.slow
+def test_a_server_elsewhere_that_falls_silent_in_a_decision_tells_what_became_of_it(start: StartDaemon) -> None:
+    desk = start()
+    made = ask(desk, agent="stuck")
+    elsewhere = {
+        "NULLSPEND_BASE_URL": desk.url.replace("127.0.0.1", "localhost"),
+        "NULLSPEND_SESSION": desk.state["owner"]["cookie"],
+    }
+    with Seat(Machine(desk.machine.home, elsewhere), "actions", "review") as seat:
+        seat.sees("stuck asks to")
+        desk.process.send_signal(signal.SIGSTOP)
+        try:
+            seat.press("a")
+            seat.sees("Approving ...", "stuck asks to")
+            seat.sees("The reply was lost; whether it was decided shows once the server answers.")
+        finally:
+            desk.process.send_signal(signal.SIGCONT)
+        seat.sees("The server answers, and this still waits: the decision has not arrived.")
+        assert status(desk, made) == "pending", "what was said is true"
+        seat.press("a")
+        seat.sees("Approved the http_post of stuck.")
+    assert status(desk, made) == "approved"
+
+
+@pytest.mark.slow
+def test_whoever_quits_while_a_decision_is_on_its_way_is_told_which(start: StartDaemon) -> None:
+    desk = start()
+    made = ask(desk, agent="stuck")
+    with Seat(desk.machine, "actions", "review") as seat:
+        seat.sees("stuck asks to")
+        desk.process.send_signal(signal.SIGSTOP)
+        try:
+            seat.press("a")
+            seat.sees("Approving ...")
+            seat.press("q")
+            assert seat.ends() == 0
+        finally:
+            desk.process.send_signal(signal.SIGCONT)
+        said = " ".join(seat.output.split())
+        assert f"The server has not answered the last decision: nullspend actions get {made}" in said
 
 
 def test_ctrl_c_gives_the_terminal_back(desk: Daemon) -> None:

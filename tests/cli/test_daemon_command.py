@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -383,6 +384,26 @@ def test_a_daemon_that_does_not_answer_still_protects_its_data(machine: Machine,
         )
     (machine.home / "aside").rename(machine.data / "daemon.json")
     assert running.call("GET", "/api/health", auth=None).status == 200
+
+
+@pytest.mark.slow
+def test_a_daemon_that_hangs_is_said_to_and_can_be_stopped(mine: Machine) -> None:
+    pid = int(str(start(mine)["pid"]))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for command in (("budgets", "list"), ("daemon", "status"), ("daemon", "start"), ("daemon", "wipe", "--yes")):
+            result = mine.run(*command)
+            assert (result.code, result.err) == (
+                7,
+                f"error: The daemon on {mine.data} (process {pid}) does not answer.\nnext: nullspend daemon logs\n",
+            )
+        assert f"The daemon on {mine.data} (process {pid}) does not answer" in " ".join(mine.run("doctor").out.split())
+        threading.Timer(12, os.kill, (pid, signal.SIGCONT)).start()
+        stopped = mine.run("daemon", "stop")  # its signal arrives when the daemon is let go on
+        assert (stopped.code, stopped.err[:21]) == (0, "Stopped the daemon on")
+    finally:
+        if Path(f"/proc/{pid}").exists():
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_wipe_asks_names_the_folder_and_leaves_other_files(mine: Machine) -> None:
