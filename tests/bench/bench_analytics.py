@@ -7,6 +7,7 @@ import argparse
 import itertools
 import json
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ DAYS = 90
 BLOCKS = 10
 BLOCK_MS = DAYS // BLOCKS * DAY_MS
 IN_ONE_GO = 5_000
+ROUNDS = 5
 MODELS = [
     ("openai", ("gpt-4o", "gpt-4o-mini", "o3", "gpt-5", "gpt-5-nano")),
     ("anthropic", ("claude-opus-4", "claude-sonnet-4", "claude-haiku-3")),
@@ -75,7 +77,7 @@ class Figures(NamedTuple):
 
 
 def row(name: str, *cells: str) -> None:
-    print(f"{name:<52}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
+    print(f"{name:<58}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
 
 
 def event(key: KeyIdentity, keys: list[str], number: int) -> NewEvent:
@@ -195,12 +197,21 @@ def port_of(daemon: Daemon) -> int:
     return int(daemon.url.rsplit(":", 1)[1])
 
 
-def latency(daemon: Daemon, path: str, count: int) -> tuple[float, float]:
-    """(p50, p95) in milliseconds of a GET with the owner's session, one after the other."""
-    headers = {"Cookie": daemon.state["owner"]["cookie"]}
-    run(port_of(daemon), lambda _: request("GET", path, b"", headers), 5, 1)
-    found = run(port_of(daemon), lambda _: request("GET", path, b"", headers), count, 1)
-    return found.percentile(50), found.percentile(95)
+def latencies(daemons: list[Daemon], path_of: dict[int, str], count: int) -> list[tuple[float, float]]:
+    """(p50, p95) in milliseconds of a GET with the owner's session at each daemon, one after the other. The daemons
+    take turns, so that an hour in which the machine is slow is slow for both."""
+    found: list[list[float]] = [[] for _ in daemons]
+    for turn in range(ROUNDS + 1):
+        for at, daemon in enumerate(daemons):
+            headers = {"Cookie": daemon.state["owner"]["cookie"]}
+            target = path_of[at]
+            asked = run(port_of(daemon), lambda _, t=target, h=headers: request("GET", t, b"", h), count // ROUNDS, 1)
+            found[at] += asked.latencies if turn else []  # the first turn warms up
+    return [(percentile(times, 50), percentile(times, 95)) for times in found]
+
+
+def percentile(times: list[float], percent: float) -> float:
+    return sorted(times)[min(len(times) - 1, int(len(times) * percent / 100))]
 
 
 def reads(daemon: Daemon) -> Iterator[tuple[str, str]]:
@@ -236,22 +247,28 @@ def middle(daemon: Daemon) -> dict[str, str]:
     return {"createdAt": found["createdAt"], "id": found["id"]}
 
 
-def ingest_rates(daemon: Daemon, label: str, quick: bool) -> dict[str, float]:
-    """Events a second: singly from 16 clients, and in batches of 100 from 4."""
-    key, port = daemon.key, port_of(daemon)
+def ingest_rates(daemons: list[Daemon], quick: bool) -> list[dict[str, float]]:
+    """Events a second at each daemon: singly from 16 clients, and in batches of 100 from 4. They take turns."""
     single, batch = json.dumps(REPORTED).encode(), json.dumps({"events": [REPORTED] * 100}).encode()
 
-    def one(n: int) -> bytes:
-        headers = {"X-NullSpend-Key": key, "Idempotency-Key": f"{label}-{n}"}
-        return request("POST", "/api/cost-events", single, headers)
+    def one(daemon: Daemon, turn: int) -> float:
+        def sent(n: int) -> bytes:
+            headers = {"X-NullSpend-Key": daemon.key, "Idempotency-Key": f"bench-{turn}-{n}"}
+            return request("POST", "/api/cost-events", single, headers)
 
-    def many(_: int) -> bytes:
-        return request("POST", "/api/cost-events/batch", batch, {"X-NullSpend-Key": key})
+        return run(port_of(daemon), sent, (1000 if quick else 4000) // ROUNDS, 16).per_second
 
-    return {
-        "single, c=16": run(port, one, 1000 if quick else 4000, 16).per_second,
-        "batches of 100, c=4": run(port, many, 40 if quick else 150, 4).per_second * 100,
-    }
+    def many(daemon: Daemon, _: int) -> float:
+        headers = {"X-NullSpend-Key": daemon.key}
+        sent = request("POST", "/api/cost-events/batch", batch, headers)
+        return run(port_of(daemon), lambda _: sent, (40 if quick else 150) // ROUNDS, 4).per_second * 100
+
+    rates: list[dict[str, float]] = [{} for _ in daemons]
+    for name, measure in (("single, c=16", one), ("batches of 100, c=4", many)):
+        by_turn = [[measure(daemon, turn) for daemon in daemons] for turn in range(ROUNDS)]
+        for at, rate in enumerate(rates):
+            rate[name] = statistics.median(turn[at] for turn in by_turn)
+    return rates
 
 
 def resident_mb(pid: int, what: str = "VmRSS") -> float:
@@ -293,35 +310,37 @@ def export(daemon: Daemon, limit: int) -> None:
 
 
 def retention(daemon: Daemon, slices: int) -> None:
-    """How long one slice of retention holds the writer: by the clock, its commit included, and its own processor time,
+    """How long one slice of retention holds the writer: by the clock, with its commit, and its own processor time,
     which does not grow when the machine is busy."""
     database, clock = open_store(daemon)
     clock.ms = time.time_ns() // 1_000_000
     held: list[float] = []
+    whole: list[float] = []
     worked: list[float] = []
 
     def drop(tx: Tx) -> int:
-        started = time.thread_time()
+        began, started = time.perf_counter(), time.thread_time()
         went = drop_old_events(tx, 45 * DAY_MS)
         worked.append((time.thread_time() - started) * 1000)
+        held.append((time.perf_counter() - began) * 1000)
         return went
 
     dropped = 0
     for _ in range(slices):
         started = time.perf_counter()
         went = database.write(drop, durable=False)
-        held.append((time.perf_counter() - started) * 1000)
+        whole.append((time.perf_counter() - started) * 1000)
         dropped += went
         if not went:
             break
     row(f"retention: {dropped:,} events in {len(held):,} slices, ms", "p50", "p99", "most")
-    for name, times in (("by the clock, with its commit", sorted(held)), ("processor time", sorted(worked))):
-        row(f"  {name}", *(f"{times[int((len(times) - 1) * part)]:.1f}" for part in (0.5, 0.99, 1)))
+    for name, times in (("the slice", held), ("with its commit", whole), ("processor time", worked)):
+        row(f"  {name}", *(f"{percentile(times, part):.1f}" for part in (50, 99, 100)))
     database.close()
 
 
-def measure(home: Path, count: int, quick: bool) -> tuple[Daemon, Figures]:
-    """Fills a store with `count` events and measures everything. The daemon it returns is running."""
+def prepare(home: Path, count: int) -> Daemon:
+    """A running daemon whose store holds `count` events."""
     daemon = start_daemon(Machine(home))
     for number in range(7):
         daemon.call("POST", "/api/keys", {"name": f"agent-{number}"})
@@ -332,15 +351,24 @@ def measure(home: Path, count: int, quick: bool) -> tuple[Daemon, Figures]:
     if count <= 10_000:
         check = daemon.call("POST", "/_local/check", {}, auth="admin").json
         row("  the figures against the events", "agree" if check["ok"] else f"differ: {check['differences'][:3]}")
-    p95: dict[str, float] = {}
-    row("  milliseconds", "p50", "p95")
-    for name, path in reads(daemon):
-        p50, p95[name] = latency(daemon, path, 60 if quick else 150)
-        row(f"    {name}", f"{p50:.1f}", f"{p95[name]:.1f}")
-    rates = ingest_rates(daemon, f"{count}", quick)
-    for name, rate in rates.items():
-        row(f"    taking in, {name}", f"{rate:,.0f}/s")
-    return daemon, Figures(p95, rates)
+    return daemon
+
+
+def measure(daemons: list[Daemon], quick: bool) -> list[Figures]:
+    """Measures everything at both sizes, side by side."""
+    p95: list[dict[str, float]] = [{} for _ in daemons]
+    row("milliseconds", "small p50", "p95", "large p50", "p95")
+    for both in zip(*(reads(daemon) for daemon in daemons), strict=True):
+        name = both[0][0]
+        found = latencies(daemons, {at: path for at, (_, path) in enumerate(both)}, 60 if quick else 150)
+        for at, (_, high) in enumerate(found):
+            p95[at][name] = high
+        row(f"  {name}", *(f"{time:.1f}" for times in found for time in times))
+    rates = ingest_rates(daemons, quick)
+    row("taking in, events/s", "small", "large")
+    for name in rates[0]:
+        row(f"  {name}", *(f"{rate[name]:,.0f}" for rate in rates))
+    return [Figures(*each) for each in zip(p95, rates, strict=True)]
 
 
 def aims(small: Figures, large: Figures) -> None:
@@ -366,13 +394,13 @@ def main(quick: bool) -> None:
     """Run everything on machines of their own."""
     large = 100_000 if quick else 1_000_000
     with tempfile.TemporaryDirectory() as folder:
-        daemon, small_figures = measure(Path(folder) / "small", 10_000, quick)
-        daemon.end()
-        daemon, large_figures = measure(Path(folder) / "large", large, quick)
-        export(daemon, large)
-        daemon.end()
+        daemons = [prepare(Path(folder) / name, count) for name, count in (("small", 10_000), ("large", large))]
+        small_figures, large_figures = measure(daemons, quick)
+        daemons[0].end()
+        export(daemons[1], large)
+        daemons[1].end()
         aims(small_figures, large_figures)
-        retention(daemon, 100 if quick else 400)
+        retention(daemons[1], 100 if quick else 400)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from nullspend_daemon.store.transaction import Row, Tx
 SLICE_SECONDS = 0.01
 """How long one transaction goes on deleting. Taking the roll-ups back and the commit take about as long again: together
 well under the 50 ms that a waiting request may notice."""
-_STEP = 20
+_STEP = 5
+"""Events between two looks at the clock: their rows may have to come from the disk, a dozen pages each."""
 _REDUCE_SESSION = (
     "UPDATE cost_sessions SET event_count = event_count - 1, cost_microdollars = max(0, cost_microdollars - ?),"
     " first_event_at = coalesce((SELECT min(created_at) FROM cost_events"
