@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from nullspend_cli import active_org, answers, cookies, replies, transport
 from nullspend_cli.patience import USUAL, Patience
 from nullspend_cli.places import ORG_COOKIE, Place, how_to_sign_in, no_credential, session_expired
-from nullspend_cli.problems import Problem, ServerError, Unreachable
+from nullspend_cli.problems import Missing, Problem, ServerError, Unreachable
 from nullspend_cli.replies import Record
 from nullspend_cli.trace import Trace
 from nullspend_cli.transport import Answer
@@ -289,7 +289,12 @@ class Client:
         daemon = self.place.daemon
         who = {"email": self._person} if self._person else {"userId": daemon.user_id if daemon else ""}
         org = {"orgId": self.place.org} if self.place.org else {}
-        return str(self.post("/_local/sessions", {**who, **org}, auth=Auth.ADMIN)["cookie"])
+        try:
+            return str(self.post("/_local/sessions", {**who, **org}, auth=Auth.ADMIN)["cookie"])
+        except ServerError as error:
+            if error.code == "not_found" and self._person and not org:
+                raise Missing(f"This daemon knows nobody as {self._person}.", next="nullspend users list") from None
+            raise
 
     def _apply_cookies(self, answer: Answer, auth: Auth) -> None:
         """Takes over what the server sets, so that a renewed session or a changed organization lasts. An organization

@@ -112,14 +112,16 @@ class Output:
         for row in rows:
             self._write([formats.line(row) if self._jq is None else formats.through_jq(self._jq, row)])
 
-    def document(self, row: Row, draw: Callable[[Terminal], str], *, empty: Empty, id_field: str = "id") -> None:
-        """One object as a page for a person, drawn by `draw`, or the object itself for a program. A page that is empty
-        says so."""
+    def document(
+        self, row: Row, draw: Callable[[Terminal], str], *, empty: Empty | None = None, id_field: str = "id"
+    ) -> None:
+        """One object as a page for a person, drawn by `draw`, or the object itself for a program. A page that can be
+        empty says so."""
         if not self.is_for_a_person:
             self.record(row, [tables.column(field) for field in row], id_field=id_field)
             return
         page = draw(self.terminal)
-        if page:
+        if page or empty is None:
             self._paged(page)
         else:
             self.note(empty.sentence)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from nullspend_daemon.approvals import expiry
 from nullspend_daemon.delivery.queue import prune
@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 Task = Callable[[Tx], int]
 EVERY_SECONDS = 5.0
+PAUSE_SECONDS = 0.05
+"""Between two slices of the same task: without it the log grows faster than it can be folded into the database, and
+everybody's writes wait for the disk."""
 BODIES_AT_ONCE = 50
 KEEP_OUTBOX_ROWS = 100_000
 
@@ -53,19 +56,34 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
 
 async def run_due(store: Store, settings: Settings) -> None:
     """Do everything that is due now, slice by slice. Raises ServiceUnavailable."""
-    for task in tasks(settings):
-        while await store.write(task, durable=False):
-            continue
+    due = list(tasks(settings))
+    while due:
+        due = await _one_slice_each(store, due)
 
 
 async def run_forever(store: Store, settings: Settings) -> None:
-    """Do what is due every few seconds; a store that cannot write is tried again the next time."""
+    """Do what is due every few seconds; a store that cannot write is tried again the next time.
+
+    A task with much to do, such as a retention that was just set, leaves the disk time for others between its slices,
+    and keeps no other task waiting for its end.
+    """
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(EVERY_SECONDS)  # the first requests come first
     while True:
-        await asyncio.sleep(EVERY_SECONDS)
+        again = loop.time() + EVERY_SECONDS
         try:
-            await run_due(store, settings)
+            due = await _one_slice_each(store, tasks(settings))
+            while due and loop.time() < again:
+                await asyncio.sleep(PAUSE_SECONDS)
+                due = await _one_slice_each(store, due)
         except ServiceUnavailable as error:
             log.warning("background work waits: %s", error.message)
+        await asyncio.sleep(max(0.0, again - loop.time()))
+
+
+async def _one_slice_each(store: Store, due: Iterable[Task]) -> list[Task]:
+    """Do a slice of each task; returns those that may have more to do."""
+    return [task for task in due if await store.write(task, durable=False)]
 
 
 async def keep_prices(catalogue: Catalogue) -> None:

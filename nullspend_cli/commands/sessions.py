@@ -10,6 +10,7 @@ from nullspend_cli.charts import bar_width
 from nullspend_cli.group import Noun
 from nullspend_cli.options import FILTERS, STANDARD, Limit
 from nullspend_cli.output import Empty
+from nullspend_cli.problems import Missing
 from nullspend_cli.render import bar, count, money
 from nullspend_cli.replies import Record, record, rows
 from nullspend_cli.run import Run
@@ -68,8 +69,9 @@ def get(run: Run, session: Annotated[str, typer.Argument(metavar="ID", help="The
     """Replay a session: its calls in their order, when each began, how long it took and what it cost."""
     found: dict[str, Any] = record(run.client.get(f"{_PATH}/{quote(session, safe='')}"))
     found["events"] = rows(found, Kind.COST_EVENT, under="events")
-    missing = Empty(f"There is no event of a session {session!r}.", "nullspend sessions list")
-    run.out.document(found, timeline.page(found), empty=missing, id_field="sessionId")
+    if not found["events"]:
+        raise Missing(f"There is no event of a session {session!r}.", next="nullspend sessions list")
+    run.out.document(found, timeline.page(found), id_field="sessionId")
     if len(found["events"]) >= timeline.CAP:
         run.out.note(f"These are its first {timeline.CAP} events; the server shows no more of a session at once.")
         run.out.next(f"nullspend events list --session '{session}' --limit 0")

@@ -22,6 +22,7 @@ sys.path.insert(1, str(Path(__file__).parents[2] / "daemon"))
 
 from load import request, run
 
+from nullspend_daemon.background import PAUSE_SECONDS
 from nullspend_daemon.ledger.events import NewEvent, store_event
 from nullspend_daemon.ledger.retention import drop_old_events
 from nullspend_daemon.ledger.rollups import Rollups
@@ -327,6 +328,7 @@ def retention(daemon: Daemon, slices: int) -> None:
 
     dropped = 0
     for _ in range(slices):
+        time.sleep(PAUSE_SECONDS)  # as the daemon does
         started = time.perf_counter()
         went = database.write(drop, durable=False)
         whole.append((time.perf_counter() - started) * 1000)

@@ -185,4 +185,7 @@ def test_as_another_user_only_their_keys_are_seen(fresh: Daemon) -> None:
     fresh.run("keys", "create", "hers", "--as", "ada@example.com")
     assert fresh.run("keys", "list", "--as", "ada@example.com", "--jq", ".[].name").out == "hers\n"
     nobody = fresh.run("keys", "list", "--as", "nobody@example.com")
-    assert nobody.code == 5
+    assert (nobody.code, nobody.err) == (
+        5,
+        "error: This daemon knows nobody as nobody@example.com.\nnext: nullspend users list\n",
+    )

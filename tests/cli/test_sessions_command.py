@@ -65,8 +65,8 @@ def test_a_session_is_replayed_as_a_timeline(fresh: Daemon) -> None:
 
 def test_a_session_nobody_knows_says_so(fresh: Daemon) -> None:
     done = fresh.run("sessions", "get", "nothing")
-    assert (done.code, done.out) == (0, "")
-    assert done.err == "There is no event of a session 'nothing'.\nnext: nullspend sessions list\n"
+    assert (done.code, done.out) == (5, "")
+    assert done.err == "error: There is no event of a session 'nothing'.\nnext: nullspend sessions list\n"
     assert fresh.run("sessions", "list").err == "There are no sessions.\nnext: nullspend events report --help\n"
 
 
