@@ -19,19 +19,20 @@ from nullspend_daemon.delivery.courier import Courier
 from nullspend_daemon.delivery.outgoing import Outgoing
 from nullspend_daemon.errors import StartupError
 from nullspend_daemon.http.auth import SESSION_COOKIE, Authenticator, CookieSigner, Keys
-from nullspend_daemon.http.bell import Bell
 from nullspend_daemon.http.dispatch import Dispatcher
 from nullspend_daemon.http.limits import Limiter
 from nullspend_daemon.http.middleware import shield
+from nullspend_daemon.http.openapi import build_document
 from nullspend_daemon.http.parts import Parts
 from nullspend_daemon.http.route import Route
 from nullspend_daemon.http.server import Runner
-from nullspend_daemon.http.store import Store
 from nullspend_daemon.ledger.recovery import recover
 from nullspend_daemon.local import app_pages, datadir
 from nullspend_daemon.local import routes as local_routes
 from nullspend_daemon.local.bootstrap import Owner, bootstrap
 from nullspend_daemon.local.control import kept_offset
+from nullspend_daemon.loop.bell import Bell
+from nullspend_daemon.loop.store import Store
 from nullspend_daemon.pricing.catalogue import Catalogue
 from nullspend_daemon.pricing.overrides import BadPrices
 from nullspend_daemon.proxy import described
@@ -181,7 +182,7 @@ class Daemon:
             outgoing=outgoing,
             courier=Courier(database, store, outgoing, clock),
             run_due=lambda: background.run_due(store, self.settings),
-            routes=DESCRIBED,
+            describe=lambda: build_document(DESCRIBED),
             publish_owner=lambda current: datadir.write_state(
                 self.settings.state_path, self._state(current, admin_token)
             ),

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from nullspend_daemon.approvals import expiry
 from nullspend_daemon.delivery.queue import prune
 from nullspend_daemon.errors import ServiceUnavailable
-from nullspend_daemon.http.store import Store
 from nullspend_daemon.ledger import bodies, budgets, holds
 from nullspend_daemon.ledger.periods import DAY_MS
 from nullspend_daemon.ledger.retention import drop_old_events
+from nullspend_daemon.loop.store import Store
 from nullspend_daemon.payments import simulator
 from nullspend_daemon.pricing.catalogue import Catalogue
 from nullspend_daemon.settings import Settings

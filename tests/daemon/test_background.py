@@ -8,7 +8,7 @@ import pytest
 from nullspend_daemon import background
 from nullspend_daemon.contract.clock import SystemClock
 from nullspend_daemon.errors import ServiceUnavailable
-from nullspend_daemon.http.store import Store
+from nullspend_daemon.loop.store import Store
 from nullspend_daemon.settings import Settings
 from nullspend_daemon.store.database import Database
 from nullspend_daemon.store.transaction import Tx

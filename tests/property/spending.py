@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from nullspend_daemon.contract.clock import TestClock
-from nullspend_daemon.http.route import Call, Caller
+from nullspend_daemon.http.caller import Caller
+from nullspend_daemon.http.route import Call
 from nullspend_daemon.local.bootstrap import ensure_owner
 from nullspend_daemon.resources.cost_events import ingest, models
 from nullspend_daemon.store import identity

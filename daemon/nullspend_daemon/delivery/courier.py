@@ -19,8 +19,8 @@ from nullspend_daemon.delivery.outgoing import NotSent, Outgoing
 from nullspend_daemon.delivery.queue import Job, Result
 from nullspend_daemon.delivery.results import STORE_RETRY_SECONDS, Results
 from nullspend_daemon.errors import ServiceUnavailable
-from nullspend_daemon.http.bell import Bell
-from nullspend_daemon.http.store import Store
+from nullspend_daemon.loop.bell import Bell
+from nullspend_daemon.loop.store import Store
 from nullspend_daemon.store import deliveries
 from nullspend_daemon.store.database import Database
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from nullspend_daemon.delivery import queue
 from nullspend_daemon.delivery.queue import Result
 from nullspend_daemon.errors import ServiceUnavailable
-from nullspend_daemon.http.store import Store
+from nullspend_daemon.loop.store import Store
 
 log = logging.getLogger(__name__)
 

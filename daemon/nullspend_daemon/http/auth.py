@@ -11,10 +11,10 @@ from aiohttp import web
 from nullspend_daemon.contract.clock import Clock
 from nullspend_daemon.contract.ids import Kind
 from nullspend_daemon.errors import Forbidden, NullSpendError, RateLimitExceeded, Unauthenticated
+from nullspend_daemon.http.caller import Auth, Caller
 from nullspend_daemon.http.limits import Limiter, Verdict
-from nullspend_daemon.http.route import Auth, Caller
-from nullspend_daemon.http.store import Store
 from nullspend_daemon.http.wire import path_id
+from nullspend_daemon.loop.store import Store
 from nullspend_daemon.store import identity
 from nullspend_daemon.store.identity import KeyIdentity, Role, SessionIdentity
 

@@ -13,11 +13,12 @@ from pydantic_core import to_json
 from nullspend_daemon.errors import NullSpendError, RateLimited, RequestInProgress, ValidationFailed
 from nullspend_daemon.http.auth import ORG_COOKIE, ORG_COOKIE_SECONDS, Admission, Authenticator
 from nullspend_daemon.http.body import read_capped, read_json
+from nullspend_daemon.http.caller import Caller
 from nullspend_daemon.http.guard import client_address
 from nullspend_daemon.http.limits import Limiter
 from nullspend_daemon.http.parts import Parts
 from nullspend_daemon.http.replies import json_reply
-from nullspend_daemon.http.route import Call, Caller, Document, Reply, Route
+from nullspend_daemon.http.route import Call, Document, Reply, Route
 from nullspend_daemon.http.streaming import stream_reply
 from nullspend_daemon.http.wire import read_query
 from nullspend_daemon.settings import API_BODY_CAP

@@ -55,15 +55,10 @@ _ERROR_SCHEMA: dict[str, Any] = {
     },
 }
 
-_cache: dict[int, Record] = {}
-
 
 async def get_document(call: Call[None, None]) -> Record:
     """Describe every endpoint of this daemon."""
-    routes = call.parts.routes
-    if id(routes) not in _cache:
-        _cache[id(routes)] = build_document(routes)
-    return _cache[id(routes)]
+    return call.parts.keep(call.parts.describe)
 
 
 def build_document(routes: Sequence[Route]) -> Record:

@@ -1,7 +1,7 @@
 """What one running daemon is made of, for the handlers that need more than a transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -9,9 +9,8 @@ from nullspend_daemon.contract.clock import Clock
 from nullspend_daemon.delivery.courier import Courier
 from nullspend_daemon.delivery.outgoing import Outgoing
 from nullspend_daemon.http.auth import CookieSigner, Keys
-from nullspend_daemon.http.bell import Bell
-from nullspend_daemon.http.route import Route
-from nullspend_daemon.http.store import Store
+from nullspend_daemon.loop.bell import Bell
+from nullspend_daemon.loop.store import Store
 from nullspend_daemon.pricing.catalogue import Catalogue
 from nullspend_daemon.settings import Settings
 from nullspend_daemon.store.database import Database
@@ -46,8 +45,8 @@ class Parts:
     """Delivers webhooks."""
     run_due: Callable[[], Awaitable[None]]
     """Do everything that is due by now."""
-    routes: Sequence[Route]
-    """All routes served, for the OpenAPI document."""
+    describe: Callable[[], dict[str, Any]]
+    """Build the OpenAPI document of everything that is served."""
     publish_owner: Callable[[Any], None]
     """Write the state file, after the owner's key or session has changed."""
 

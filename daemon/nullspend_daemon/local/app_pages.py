@@ -11,7 +11,8 @@ from typing import Annotated
 from pydantic import Field
 
 from nullspend_daemon.contract.ids import InvalidId, Kind, parse_id
-from nullspend_daemon.http.route import PUBLIC, Call, Document, Route
+from nullspend_daemon.http.caller import PUBLIC
+from nullspend_daemon.http.route import Call, Document, Route
 from nullspend_daemon.http.wire import Query, Wire
 from nullspend_daemon.local.pages import command, page, text
 

@@ -13,7 +13,8 @@ from pydantic import StringConstraints
 from nullspend_daemon.contract.clock import to_iso
 from nullspend_daemon.contract.plans import PLANS
 from nullspend_daemon.errors import NotFound, NullSpendError, ValidationFailed
-from nullspend_daemon.http.route import PAGE, Call, Document, Record, Route
+from nullspend_daemon.http.caller import PAGE
+from nullspend_daemon.http.route import Call, Document, Record, Route
 from nullspend_daemon.http.wire import Query, Wire
 from nullspend_daemon.local.pages import page, redirect, text
 from nullspend_daemon.payments import changes, simulator

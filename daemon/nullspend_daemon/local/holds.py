@@ -1,6 +1,7 @@
 """/_local/holds: what calls in flight keep of the budgets, in every organization."""
 
-from nullspend_daemon.http.route import ADMIN, Call, Record, Route
+from nullspend_daemon.http.caller import ADMIN
+from nullspend_daemon.http.route import Call, Record, Route
 from nullspend_daemon.ledger.matching import held_by_entity
 from nullspend_daemon.local.models import HoldList
 from nullspend_daemon.store.transaction import Tx

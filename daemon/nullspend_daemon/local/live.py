@@ -16,7 +16,8 @@ from nullspend_daemon.contract import envelope
 from nullspend_daemon.contract.events import check_type
 from nullspend_daemon.contract.money import MAX_MICRODOLLARS
 from nullspend_daemon.errors import ValidationFailed
-from nullspend_daemon.http.route import ADMIN, Call, Route
+from nullspend_daemon.http.caller import ADMIN
+from nullspend_daemon.http.route import Call, Route
 from nullspend_daemon.http.wire import Moment, Query, Wire, whole_text
 from nullspend_daemon.local.models import OrgId
 from nullspend_daemon.store import outbox

@@ -3,7 +3,8 @@
 from nullspend_daemon.contract.clock import to_iso
 from nullspend_daemon.errors import Conflict, Forbidden, NotFound
 from nullspend_daemon.http.auth import ORG_COOKIE, SESSION_COOKIE
-from nullspend_daemon.http.route import ADMIN, Call, Record, Route
+from nullspend_daemon.http.caller import ADMIN
+from nullspend_daemon.http.route import Call, Record, Route
 from nullspend_daemon.local.bootstrap import create_user
 from nullspend_daemon.local.models import (
     CreatedSession,

@@ -8,7 +8,8 @@ from pydantic_core import from_json
 
 from nullspend_daemon.contract.ids import Kind
 from nullspend_daemon.errors import NotFound
-from nullspend_daemon.http.route import ADMIN, Call, Record, Route
+from nullspend_daemon.http.caller import ADMIN
+from nullspend_daemon.http.route import Call, Record, Route
 from nullspend_daemon.http.wire import Query, Wire, path_id
 from nullspend_daemon.ledger.rollups import ESTIMATED_TAG
 from nullspend_daemon.pricing.catalogue import record

@@ -1,7 +1,8 @@
 """/_local/*"""
 
+from nullspend_daemon.http.caller import ADMIN, PUBLIC
 from nullspend_daemon.http.openapi import get_document
-from nullspend_daemon.http.route import ADMIN, PUBLIC, Route
+from nullspend_daemon.http.route import Route
 from nullspend_daemon.local import billing, control, holds, live, people, prices, webhooks
 from nullspend_daemon.local.models import (
     AnyObject,

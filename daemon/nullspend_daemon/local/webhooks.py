@@ -6,7 +6,8 @@ from pydantic import Field
 
 from nullspend_daemon.contract.ids import Kind
 from nullspend_daemon.delivery import queue
-from nullspend_daemon.http.route import ADMIN, Call, Record, Route
+from nullspend_daemon.http.caller import ADMIN
+from nullspend_daemon.http.route import Call, Record, Route
 from nullspend_daemon.http.wire import Absent, Wire, path_id
 from nullspend_daemon.local import samples
 from nullspend_daemon.local.control import org_or_owners

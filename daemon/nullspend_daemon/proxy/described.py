@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from nullspend_daemon.http.route import PROXY, PUBLIC, Route
+from nullspend_daemon.http.caller import PROXY, PUBLIC
+from nullspend_daemon.http.route import Route
 from nullspend_daemon.proxy.mcp import CheckBudget, ToolEvents
 from nullspend_daemon.resources.policy.models import Policy
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from nullspend_daemon.errors import ServiceUnavailable
-from nullspend_daemon.http.store import Store
 from nullspend_daemon.ledger.events import NewEvent, Stored
 from nullspend_daemon.ledger.holds import Approved, release, settle
+from nullspend_daemon.loop.store import Store
 from nullspend_daemon.store.transaction import Tx
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from nullspend_daemon.delivery.message import Endpoint
 from nullspend_daemon.delivery.queue import Job, Result
 from nullspend_daemon.delivery.results import Results
 from nullspend_daemon.errors import ServiceUnavailable
-from nullspend_daemon.http.store import Store
+from nullspend_daemon.loop.store import Store
 from nullspend_daemon.store.database import Database
 
 ENDPOINT = Endpoint("http://127.0.0.1:9/", "2026-04-01", False, "s", None, None)

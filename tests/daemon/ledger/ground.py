@@ -7,7 +7,8 @@ from typing import Any
 from pydantic_core import from_json
 
 from nullspend_daemon.contract.clock import TestClock
-from nullspend_daemon.http.route import Call, Caller
+from nullspend_daemon.http.caller import Caller
+from nullspend_daemon.http.route import Call
 from nullspend_daemon.ledger import holds
 from nullspend_daemon.ledger.events import NewEvent, Stored
 from nullspend_daemon.ledger.holds import Approved, Denied, HoldRequest

@@ -1,7 +1,8 @@
 """/api/actions"""
 
 from nullspend_daemon.contract.ids import Kind
-from nullspend_daemon.http.route import KEY, Envelope, Route, either, session
+from nullspend_daemon.http.caller import KEY, either, session
+from nullspend_daemon.http.route import Envelope, Route
 from nullspend_daemon.http.wire import path_id
 from nullspend_daemon.resources.actions import deciding, reading, service
 from nullspend_daemon.resources.actions.models import (

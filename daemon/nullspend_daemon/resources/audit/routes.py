@@ -1,6 +1,7 @@
 """/api/audit-log"""
 
-from nullspend_daemon.http.route import Route, session
+from nullspend_daemon.http.caller import session
+from nullspend_daemon.http.route import Route
 from nullspend_daemon.resources.audit import service
 from nullspend_daemon.resources.audit.models import AuditPage, ListAudit
 

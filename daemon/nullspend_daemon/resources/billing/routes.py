@@ -1,6 +1,7 @@
 """/api/stripe: checkout, portal, subscription, webhook"""
 
-from nullspend_daemon.http.route import SIGNATURE, Envelope, Route, session
+from nullspend_daemon.http.caller import SIGNATURE, session
+from nullspend_daemon.http.route import Envelope, Route
 from nullspend_daemon.resources.billing import service, webhook
 from nullspend_daemon.resources.billing.models import (
     Checkout,

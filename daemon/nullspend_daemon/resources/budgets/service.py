@@ -7,7 +7,8 @@ from pydantic_core import to_json
 from nullspend_daemon.contract.clock import to_iso, to_iso_or_none
 from nullspend_daemon.contract.ids import Kind, new_id
 from nullspend_daemon.errors import Forbidden, NotFound, ValidationFailed
-from nullspend_daemon.http.route import Call, Caller, Record
+from nullspend_daemon.http.caller import Caller
+from nullspend_daemon.http.route import Call, Record
 from nullspend_daemon.ledger import velocity_states
 from nullspend_daemon.ledger.budgets import Budget, Entity, find, from_row, start_period, store_roll
 from nullspend_daemon.resources.budgets.models import DEFAULT_SECONDS, DEFAULT_THRESHOLDS, SetBudget

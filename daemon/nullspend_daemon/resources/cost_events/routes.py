@@ -1,6 +1,7 @@
 """/api/cost-events"""
 
-from nullspend_daemon.http.route import KEY, Envelope, Route, either, session
+from nullspend_daemon.http.caller import KEY, either, session
+from nullspend_daemon.http.route import Envelope, Route
 from nullspend_daemon.http.windows import WindowQuery
 from nullspend_daemon.resources.cost_events import (
     attribution,

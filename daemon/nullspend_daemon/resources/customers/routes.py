@@ -1,6 +1,7 @@
 """/api/stripe/connect, disconnect, revenue-sync; /api/customer-mappings"""
 
-from nullspend_daemon.http.route import Envelope, Route, cron, session
+from nullspend_daemon.http.caller import cron, session
+from nullspend_daemon.http.route import Envelope, Route
 from nullspend_daemon.resources.customers import connection, mappings, sync
 from nullspend_daemon.resources.customers.models import (
     Connect,

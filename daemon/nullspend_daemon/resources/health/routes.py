@@ -2,7 +2,8 @@
 
 from nullspend_daemon.contract.clock import to_iso
 from nullspend_daemon.errors import ServiceUnavailable
-from nullspend_daemon.http.route import PUBLIC, Call, Record, Reply, Route
+from nullspend_daemon.http.caller import PUBLIC
+from nullspend_daemon.http.route import Call, Record, Reply, Route
 from nullspend_daemon.resources.health.models import Health, Verbose, Version
 from nullspend_daemon.resources.health.service import SECRET_HEADER, check_components, may_see_components
 

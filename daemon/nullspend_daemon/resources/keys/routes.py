@@ -1,7 +1,8 @@
 """/api/keys"""
 
 from nullspend_daemon.contract.ids import Kind
-from nullspend_daemon.http.route import Envelope, Route, session
+from nullspend_daemon.http.caller import session
+from nullspend_daemon.http.route import Envelope, Route
 from nullspend_daemon.http.wire import path_id
 from nullspend_daemon.resources.keys import service
 from nullspend_daemon.resources.keys.models import (

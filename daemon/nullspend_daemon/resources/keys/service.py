@@ -9,7 +9,8 @@ from nullspend_daemon import API_VERSION
 from nullspend_daemon.contract.clock import to_iso, to_iso_or_none
 from nullspend_daemon.contract.ids import Kind, new_id
 from nullspend_daemon.errors import NotFound
-from nullspend_daemon.http.route import Call, Caller, Record
+from nullspend_daemon.http.caller import Caller
+from nullspend_daemon.http.route import Call, Record
 from nullspend_daemon.resources.keys.models import CreateKey, ListKeys, UpdateKey
 from nullspend_daemon.store import audit
 from nullspend_daemon.store.identity import TOPIC, digest

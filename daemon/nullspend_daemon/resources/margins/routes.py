@@ -1,6 +1,7 @@
 """/api/margins"""
 
-from nullspend_daemon.http.route import Envelope, Route, session
+from nullspend_daemon.http.caller import session
+from nullspend_daemon.http.route import Envelope, Route
 from nullspend_daemon.resources.margins import service, unmatched
 from nullspend_daemon.resources.margins.models import (
     CustomerDetail,

@@ -2,7 +2,8 @@
 
 from nullspend_daemon.contract.clock import to_iso
 from nullspend_daemon.errors import Forbidden, NotFound, ValidationFailed
-from nullspend_daemon.http.route import Call, Caller, Record
+from nullspend_daemon.http.caller import Caller
+from nullspend_daemon.http.route import Call, Record
 from nullspend_daemon.resources.orgs.models import ChangeRole, Transfer
 from nullspend_daemon.store import audit
 from nullspend_daemon.store.identity import TOPIC

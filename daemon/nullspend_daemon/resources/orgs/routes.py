@@ -1,7 +1,8 @@
 """/api/orgs, /api/invite/accept"""
 
 from nullspend_daemon.contract.ids import Kind
-from nullspend_daemon.http.route import Envelope, Route, org_member, session
+from nullspend_daemon.http.caller import org_member, session
+from nullspend_daemon.http.route import Envelope, Route
 from nullspend_daemon.http.wire import path_id, path_uuid
 from nullspend_daemon.resources.orgs import deletion, invitations, members, service, upgrade_urls
 from nullspend_daemon.resources.orgs.models import (

@@ -1,6 +1,7 @@
 """/api/policy"""
 
-from nullspend_daemon.http.route import KEY, Route
+from nullspend_daemon.http.caller import KEY
+from nullspend_daemon.http.route import Route
 from nullspend_daemon.resources.policy import service
 from nullspend_daemon.resources.policy.models import Policy
 

@@ -1,6 +1,7 @@
 """/api/auth"""
 
-from nullspend_daemon.http.route import KEY, Route, session
+from nullspend_daemon.http.caller import KEY, session
+from nullspend_daemon.http.route import Route
 from nullspend_daemon.resources.session import service
 from nullspend_daemon.resources.session.models import ActiveSession, Introspection, SwitchOrg
 

@@ -1,6 +1,7 @@
 """/api/slack"""
 
-from nullspend_daemon.http.route import SIGNATURE, Envelope, Route, session
+from nullspend_daemon.http.caller import SIGNATURE, session
+from nullspend_daemon.http.route import Envelope, Route
 from nullspend_daemon.resources.slack import callback, sender, service
 from nullspend_daemon.resources.slack.models import CallbackReply, Done, SetSlack, SlackConfig, SlackReply
 

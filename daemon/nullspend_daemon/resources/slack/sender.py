@@ -13,9 +13,9 @@ from pydantic_core import from_json
 
 from nullspend_daemon.delivery.outgoing import Answer, NotSent
 from nullspend_daemon.errors import ServiceUnavailable, SlackWebhookError
-from nullspend_daemon.http.bell import Bell
 from nullspend_daemon.http.parts import Parts
 from nullspend_daemon.http.route import Call, Record
+from nullspend_daemon.loop.bell import Bell
 from nullspend_daemon.resources.slack import alert_messages
 from nullspend_daemon.resources.slack.hosts import Slack, slack_of
 from nullspend_daemon.resources.slack.notes import Note, note_of, through_webhook

@@ -3,7 +3,8 @@
 from typing import Any
 
 from nullspend_daemon.contract.ids import Kind
-from nullspend_daemon.http.route import Envelope, Route, session
+from nullspend_daemon.http.caller import session
+from nullspend_daemon.http.route import Envelope, Route
 from nullspend_daemon.http.wire import path_id
 from nullspend_daemon.resources.webhooks import ping, service
 from nullspend_daemon.resources.webhooks.models import (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nullspend_daemon.contract.clock import SystemClock
-from nullspend_daemon.http.store import Store
+from nullspend_daemon.loop.store import Store
 from nullspend_daemon.store.database import Database
 from nullspend_daemon.store.transaction import Tx
 
