@@ -87,6 +87,14 @@ def test_an_event_arrives_signed_with_all_its_headers(daemon: Daemon, receive: A
 
 
 @pytest.mark.skipif(not HAS_NODE, reason="node is needed to run the recipe for it")
+def test_whoever_causes_an_event_finds_its_delivery_at_once(daemon: Daemon, receive: Any) -> None:
+    webhook = create(daemon, receive().url, "budget.reset")
+    for expected in range(1, 21):
+        event_id = trigger(daemon)
+        found = deliveries(daemon, webhook)
+        assert (len(found), found[0]["eventId"]) == (expected, event_id)
+
+
 def test_the_recipe_for_node_takes_what_was_signed_and_nothing_else(daemon: Daemon, receive: Any) -> None:
     there = receive()
     webhook = create(daemon, there.url, "test.ping")

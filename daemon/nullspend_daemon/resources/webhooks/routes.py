@@ -80,7 +80,8 @@ ROUTES = [
         path="/api/webhooks/{id}/deliveries",
         auth=session("viewer"),
         reply=DeliveryList,
-        reads=service.list_deliveries,
+        writes=service.list_deliveries,
+        durable=False,
         **_ONE,
     ),
 ]
