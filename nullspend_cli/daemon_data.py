@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from nullspend_cli import data_lock
 from nullspend_cli.client import Auth, Client
 from nullspend_cli.problems import Missing, Problem, ServerError
 from nullspend_cli.render import plain
@@ -119,15 +120,9 @@ def _unlink(paths: Iterable[Path]) -> list[str]:
 
 @contextmanager
 def _locked(folder: Path) -> Generator[None]:
-    """The lock a daemon holds on its data; Problem when one does, even if it does not answer."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / "daemon.lock", mode=0o600)
+    """No daemon may use the data meanwhile. Raises Problem when one does, even if it does not answer."""
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        with data_lock.taken(folder):
+            yield
+    except data_lock.Held:
         raise Problem(f"A daemon is using {folder}.", next="nullspend daemon stop") from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -10,7 +10,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any, NamedTuple
 
-from nullspend_cli import processes, transport
+from nullspend_cli import data_lock, processes, transport
 from nullspend_cli.logs import Log
 from nullspend_cli.patience import SHORT
 from nullspend_cli.problems import Problem, Unreachable
@@ -64,7 +64,7 @@ class Silent(Unreachable):
 
     def __init__(self, state: State) -> None:
         super().__init__(
-            f"The daemon on {state.data_dir} (process {state.pid}) does not answer.", next="nullspend daemon logs"
+            f"The daemon on {state.data_dir} (process {state.pid}) does not answer.", next="nullspend daemon restart"
         )
         self.state = state
 
@@ -117,7 +117,8 @@ def _stands_behind(state: State) -> bool:
         answer = transport.send(state.url, "GET", "/_local/info", accept, quiet_seconds=SHORT.quiet_seconds)
         return answer.status == 200 and json.loads(answer.body).get("startedAt") == state.started_at
     except Unreachable as error:
-        if error.reply_lost:
+        # Only the lock tells a daemon that hangs from a stranger who came by its address and its process number.
+        if error.reply_lost and data_lock.is_held(Path(state.data_dir)):
             raise Silent(state) from None
         return False
     except (ValueError, AttributeError):

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from nullspend_cli import local, processes
+from nullspend_cli import data_lock, local, processes
 from nullspend_cli.client import Client
 from nullspend_cli.contexts import LOCAL, Place
 from nullspend_cli.names import Names
@@ -55,7 +55,7 @@ def _end(folder: Path) -> None:
     """Ends the private daemon, also one that was only just starting when the command was killed."""
     deadline = time.monotonic() + _STARTING_SECONDS
     while (daemon := local.running(folder)) is None:
-        if not (folder / "daemon.lock").exists() or time.monotonic() > deadline:
+        if not data_lock.path_in(folder).exists() or time.monotonic() > deadline:
             return
         time.sleep(_POLL_SECONDS)
     try:

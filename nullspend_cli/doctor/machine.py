@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nullspend_cli import completion_scripts, contexts, credentials, local, project, settings
+from nullspend_cli import completion_scripts, contexts, credentials, data_lock, local, project, settings
 from nullspend_cli.completion_scripts.words import words_of
 from nullspend_cli.doctor.findings import FAIL, OK, WARN, Check, Finding
 from nullspend_cli.render import size
@@ -86,21 +86,16 @@ def _space(state: "State") -> Finding:
 
 
 def _lock(state: "State") -> Finding:
-    file = settings.data_dir() / "daemon.lock"
+    folder = settings.data_dir()
+    file = data_lock.path_in(folder)
     if not file.exists():
         return Finding(OK, "no daemon has run here yet")
-    from filelock import FileLock, Timeout
-
     daemon = local.running()
-    try:
-        with FileLock(file, timeout=0):
-            return Finding(OK, "free")
-    except Timeout:
-        if daemon:
-            return Finding(OK, f"held by the daemon (process {daemon.pid})")
-        return Finding(
-            FAIL, f"something holds {file}, but no daemon answers; it may be starting", "nullspend daemon logs"
-        )
+    if not data_lock.is_held(folder):
+        return Finding(OK, "free")
+    if daemon:
+        return Finding(OK, f"held by the daemon (process {daemon.pid})")
+    return Finding(FAIL, f"something holds {file}, but no daemon answers; it may be starting", "nullspend daemon logs")
 
 
 _INSTALLED = {

@@ -2,7 +2,8 @@
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -62,6 +63,16 @@ def status(daemon: Daemon, action: str) -> str:
 
 def limit(daemon: Daemon) -> int:
     return int(daemon.call("GET", "/api/budgets").json["data"][0]["maxBudgetMicrodollars"])
+
+
+@contextmanager
+def hanging(daemon: Daemon) -> Generator[None]:
+    """The daemon lives and says nothing meanwhile."""
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
 
 
 def test_approve_reject_skip_and_quit(desk: Daemon) -> None:
@@ -191,15 +202,12 @@ def test_a_server_that_hangs_is_given_up_on_and_nothing_is_decided(start: StartD
     made = ask(desk, agent="stuck")
     with Seat(desk.machine, "actions", "review") as seat:
         seat.sees("stuck asks to")
-        desk.process.send_signal(signal.SIGSTOP)
-        try:
+        with hanging(desk):
             seat.press("a")
             seat.sees("Approving ...", "stuck asks to")
             seat.press("r")
             seat.press("v")
             seat.sees("No server answers, so nothing was decided.", not_="scroll")
-        finally:
-            desk.process.send_signal(signal.SIGCONT)
         seat.sees("stuck asks to", not_="Waiting for it.")
         assert status(desk, made) == "pending", "what was said is true"
         seat.press("a")
@@ -217,13 +225,10 @@ def test_a_server_elsewhere_that_falls_silent_in_a_decision_tells_what_became_of
     }
     with Seat(Machine(desk.machine.home, elsewhere), "actions", "review") as seat:
         seat.sees("stuck asks to")
-        desk.process.send_signal(signal.SIGSTOP)
-        try:
+        with hanging(desk):
             seat.press("a")
             seat.sees("Approving ...", "stuck asks to")
             seat.sees("The reply was lost; whether it was decided shows once the server answers.")
-        finally:
-            desk.process.send_signal(signal.SIGCONT)
         seat.sees("The server answers, and this still waits: the decision has not arrived.")
         assert status(desk, made) == "pending", "what was said is true"
         seat.press("a")
@@ -237,14 +242,11 @@ def test_whoever_quits_while_a_decision_is_on_its_way_is_told_which(start: Start
     made = ask(desk, agent="stuck")
     with Seat(desk.machine, "actions", "review") as seat:
         seat.sees("stuck asks to")
-        desk.process.send_signal(signal.SIGSTOP)
-        try:
+        with hanging(desk):
             seat.press("a")
             seat.sees("Approving ...")
             seat.press("q")
             assert seat.ends() == 0
-        finally:
-            desk.process.send_signal(signal.SIGCONT)
         said = " ".join(seat.output.split())
         assert f"The server has not answered the last decision: nullspend actions get {made}" in said
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,33 @@ def test_another_server_at_the_old_address_gets_no_credential(mine: Machine) -> 
     assert sent and not any(sent)
 
 
+def test_a_stranger_who_breaks_off_at_the_old_address_is_neither_told_nor_ended(mine: Machine) -> None:
+    start(mine)
+    state = json.loads((mine.data / "daemon.json").read_text())
+    mine.run("daemon", "stop")
+    heard: list[bytes] = []
+    bystander = subprocess.Popen(["sleep", "60"])
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def break_off() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection:
+                        heard.append(connection.recv(65_536))
+
+        threading.Thread(target=break_off, daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        (mine.data / "daemon.json").write_text(json.dumps({**state, "url": url, "pid": bystander.pid}))
+        assert mine.run("daemon", "stop").err == "No daemon is running.\n"
+        assert mine.run("keys", "list").err.endswith("next: nullspend daemon start\n")
+    assert heard
+    assert not any(word in asked.lower() for asked in heard for word in (b"authorization", b"cookie", b"nullspend-key"))
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()
+
+
 @pytest.mark.parametrize("content", ["", "not json", "[]", "{}", '{"url": "ftp://x", "pid": 1}'])
 def test_a_damaged_state_file_is_as_good_as_none(machine: Machine, content: str) -> None:
     machine.data.mkdir(mode=0o700)
@@ -395,7 +423,7 @@ def test_a_daemon_that_hangs_is_said_to_and_can_be_stopped(mine: Machine) -> Non
             result = mine.run(*command)
             assert (result.code, result.err) == (
                 7,
-                f"error: The daemon on {mine.data} (process {pid}) does not answer.\nnext: nullspend daemon logs\n",
+                f"error: The daemon on {mine.data} (process {pid}) does not answer.\nnext: nullspend daemon restart\n",
             )
         assert f"The daemon on {mine.data} (process {pid}) does not answer" in " ".join(mine.run("doctor").out.split())
         threading.Timer(12, os.kill, (pid, signal.SIGCONT)).start()

@@ -31,7 +31,10 @@ AT_ONCE = 4
 CLAIMED = 64
 """Deliveries of one endpoint that are read ahead."""
 WRITES_BEFORE_A_MESSAGE = 6
+"""Writes of others after which a message starts though there are more: few, and messages slow reports down; many, and
+they fall behind for longer under load."""
 WRITES_BEFORE_A_LOOK = 12
+"""The same for reading what is due, which is cheaper the more there is."""
 GRACE_SECONDS = 2.0
 """How long messages on their way may take once the daemon is to end."""
 

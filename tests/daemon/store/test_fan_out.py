@@ -1,28 +1,16 @@
 """An event goes to whoever wanted it when it happened, however late its deliveries are made."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nullspend_daemon.contract.clock import SystemClock
 from nullspend_daemon.store import deliveries, outbox
 from nullspend_daemon.store.database import Database
 from nullspend_daemon.store.transaction import Tx
 
 TYPES = ["cost_event.created", "budget.reset", "action.created"]
 ORGS = ["org-1", "org-2"]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "nullspend.db", SystemClock())
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def add_orgs(tx: Tx) -> None:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,14 +15,6 @@ from nullspend_daemon.errors import NotFound, NullSpendError
 from nullspend_daemon.store.database import Database, Job
 from nullspend_daemon.store.pages import Cursor, fetch_page
 from nullspend_daemon.store.transaction import Tx
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "nullspend.db", SystemClock())
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def names(database: Database) -> list[str]:
