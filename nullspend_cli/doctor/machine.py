@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nullspend_cli import completion_scripts, contexts, credentials, data_lock, local, project, settings
+from nullspend_cli import completion_scripts, contexts, credentials, data_lock, project, settings
 from nullspend_cli.completion_scripts.words import words_of
+from nullspend_cli.doctor import daemon as here
 from nullspend_cli.doctor.findings import FAIL, OK, WARN, Check, Finding
 from nullspend_cli.render import size
 from nullspend_daemon import API_VERSION, __version__
@@ -29,7 +30,7 @@ def _python(state: "State") -> Finding:
 
 
 def _versions(state: "State") -> Finding:
-    daemon = local.running()
+    daemon = here.running()
     if daemon and daemon.version != __version__:
         return Finding(
             WARN, f"this command is {__version__}, the running daemon {daemon.version}", "nullspend daemon restart"
@@ -90,7 +91,7 @@ def _lock(state: "State") -> Finding:
     file = data_lock.path_in(folder)
     if not file.exists():
         return Finding(OK, "no daemon has run here yet")
-    daemon = local.running()
+    daemon = here.running()
     if not data_lock.is_held(folder):
         return Finding(OK, "free")
     if daemon:

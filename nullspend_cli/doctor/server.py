@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nullspend_cli import identity, local, price_catalogue, settings, transport
 from nullspend_cli.client import Auth
+from nullspend_cli.doctor import daemon as here
 from nullspend_cli.doctor.findings import FAIL, OK, WARN, Check, Finding
 from nullspend_cli.places import LOCAL, Place, how_to_sign_in
 from nullspend_cli.when import show_duration
@@ -21,10 +22,9 @@ _DAY = 86_400
 
 
 def _daemon(state: "State") -> Finding:
-    try:
-        daemon = local.answering()
-    except local.Silent as error:
-        return Finding(FAIL, error.message.rstrip("."), "nullspend daemon restart")
+    daemon = here.found()
+    if isinstance(daemon, local.Silent):
+        return Finding(FAIL, daemon.message.rstrip("."), daemon.next)
     if daemon:
         return Finding(OK, f"{daemon.url} (process {daemon.pid})")
     if local.read_state(settings.data_dir()):
@@ -34,7 +34,7 @@ def _daemon(state: "State") -> Finding:
 
 def _place(state: "State") -> Place | None:
     """The chosen context; None for the local one without a daemon, which has been said already."""
-    return None if state.chosen_name == LOCAL and not local.running() else state.place
+    return None if state.chosen_name == LOCAL and not here.running() else state.place
 
 
 _NO_SERVER = Finding(OK, "no server to ask")
